@@ -1,0 +1,1 @@
+"""The domain as plain values: no files, no widgets, no threads of its own."""

@@ -1,0 +1,1 @@
+"""One file per format; each defines READER and/or WRITER and is found by itself."""

@@ -1,0 +1,1 @@
+"""Pure functions on volumes, label maps and contours."""
