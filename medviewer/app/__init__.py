@@ -1,0 +1,1 @@
+"""The open session: studies, layers, views, jobs, settings. No Qt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class LabelMap:
                 raise GeometryError(f"labels of shape {layer.shape} do not fit a grid of {self.geometry.shape}")
 
     @classmethod
-    def from_array(cls, array: NDArray[np.generic], geometry: Geometry, segments: tuple[Segment, ...] = (),
+    def from_array(cls, array: NDArray[Any], geometry: Geometry, segments: tuple[Segment, ...] = (),
                    **more: str) -> LabelMap:
         """Make a label map of one integer array; segments without a name get one, with palette colours."""
         values = np.asarray(array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ class Volume:
         Time between time points, for cine; 0 if unknown.
     """
 
-    stored: NDArray[np.generic]
+    stored: NDArray[Any]
     geometry: Geometry
     rescale: Rescale = field(default_factory=Rescale)
     unit: str = ""
@@ -137,7 +138,7 @@ class Volume:
         """Distance between neighbours along (k, j, i), mm."""
         return self.geometry.spacing_mm
 
-    def at_time(self, t: int) -> NDArray[np.generic]:
+    def at_time(self, t: int) -> NDArray[Any]:
         """Return the stored (K, J, I[, 3]) voxels of one time point, without a copy."""
         return self.stored[t] if self.has_time else self.stored
 
@@ -163,7 +164,7 @@ class Volume:
         return float(stored) * slope + intercept
 
     @property
-    def array(self) -> NDArray[np.generic]:
+    def array(self) -> NDArray[Any]:
         """Rescaled values of the whole volume, made now: float32, or as stored where no rescale applies."""
         if self.colour or self.rescale.is_identity:
             return self.stored

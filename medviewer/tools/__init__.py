@@ -1,0 +1,1 @@
+"""Pointer gestures become changes of the views, measurements and (later) edits. No Qt."""

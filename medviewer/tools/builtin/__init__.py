@@ -1,0 +1,1 @@
+"""One file per tool; each defines TOOL and is found by itself."""

@@ -1,0 +1,189 @@
+"""Paint over a slice: letters, corner texts, scale bar, cross lines, measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QPointF, QRectF, Qt
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from medviewer.core.annotations import Annotation
+from medviewer.core.volume import Volume
+from medviewer.gui.theme import MEASURE_COLOUR, SELECTED_COLOUR, VIEW_TEXT, WARNING_COLOUR
+from medviewer.ops.measure import describe, shape_box_mm
+
+MARGIN = 7
+SHADOW = QColor(0, 0, 0, 200)
+
+
+def view_font(painter: QPainter, height: int, *, bold: bool = False, scale: float = 1.0) -> QFont:
+    """Return the font of a view of this height: smaller in small views."""
+    font = QFont(painter.font())
+    font.setPixelSize(max(round((12 if height >= 330 else 11 if height >= 240 else 10) * scale), 8))
+    font.setBold(bold)
+    return font
+
+
+def shadowed(painter: QPainter, x: float, y: float, text: str, colour: QColor) -> None:
+    """Draw a line of text that can be read on black and on white."""
+    painter.setPen(SHADOW)
+    for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        painter.drawText(QPointF(x + dx, y + dy), text)
+    painter.setPen(colour)
+    painter.drawText(QPointF(x, y), text)
+
+
+def draw_letters(painter: QPainter, letters: dict[str, str], width: int, height: int) -> None:
+    """Draw orientation letters in the middle of the four edges."""
+    painter.setFont(view_font(painter, height, bold=True, scale=1.15))
+    metrics = QFontMetricsF(painter.font())
+    middle_y = height / 2 + metrics.ascent() / 2 - 1
+    for edge, text in letters.items():
+        w = metrics.horizontalAdvance(text)
+        x, y = {"left": (MARGIN, middle_y), "right": (width - MARGIN - 8 - w, middle_y),
+                "top": ((width - w) / 2, MARGIN + metrics.ascent()),
+                "bottom": ((width - w) / 2, height - MARGIN)}[edge]
+        shadowed(painter, x, y, text, VIEW_TEXT)
+
+
+def draw_corners(painter: QPainter, corners: dict[str, list[str]], width: int, height: int,
+                 title_colour: QColor) -> None:
+    """Draw the texts of the corners; long lines are cut with an ellipsis, never over each other."""
+    painter.setFont(view_font(painter, height))
+    metrics = QFontMetricsF(painter.font())
+    line = metrics.height() * 1.04
+    room = width / 2 - MARGIN - 22
+    for corner, lines in corners.items():
+        top, left = corner.startswith("top"), corner.endswith("left")
+        for n, text in enumerate(lines):
+            text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
+            y = MARGIN + metrics.ascent() + n * line if top else \
+                height - MARGIN - metrics.descent() - (len(lines) - 1 - n) * line
+            x = MARGIN if left else width - MARGIN - 8 - metrics.horizontalAdvance(text)
+            shadowed(painter, x, y, text, title_colour if corner == "top-left" and n == 0 else VIEW_TEXT)
+
+
+def draw_scale_bar(painter: QPainter, bar: tuple[float, str], width: int, height: int) -> None:
+    """Draw the scale bar above the bottom letter."""
+    length, text = bar
+    y, x = height - MARGIN - 22.0, (width - length) / 2
+    for pen in (QPen(SHADOW, 4), QPen(VIEW_TEXT, 1.6)):
+        painter.setPen(pen)
+        painter.drawLine(QPointF(x, y), QPointF(x + length, y))
+        for end in (x, x + length):
+            painter.drawLine(QPointF(end, y - 3), QPointF(end, y + 3))
+    painter.setFont(view_font(painter, height, scale=0.92))
+    shadowed(painter, x + length + 5, y + 4, text, VIEW_TEXT)
+
+
+def draw_notice(painter: QPainter, text: str, width: int, height: int, colour: QColor = VIEW_TEXT) -> None:
+    """Write a sentence in the middle of a view."""
+    painter.setFont(view_font(painter, height, scale=1.08))
+    painter.setPen(colour)
+    painter.drawText(QRectF(20, 0, width - 40, height), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
+
+
+def draw_badge(painter: QPainter, text: str, width: int, height: int, y: float) -> QRectF:
+    """Draw a warning line at the top right; returns where it is."""
+    painter.setFont(view_font(painter, height))
+    metrics = QFontMetricsF(painter.font())
+    w = metrics.horizontalAdvance(text)
+    shadowed(painter, width - MARGIN - 8 - w, y + metrics.ascent(), text, WARNING_COLOUR)
+    return QRectF(width - MARGIN - 8 - w, y, w, metrics.height())
+
+
+def draw_line(painter: QPainter, a: NDArray[np.float64], b: NDArray[np.float64], colour: QColor, width: float = 1.0,
+              style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> None:
+    """Draw one line in logical pixels."""
+    painter.setPen(QPen(colour, width, style))
+    painter.drawLine(QPointF(*a), QPointF(*b))
+
+
+def draw_cross_line(painter: QPainter, centre: NDArray[np.float64], direction: NDArray[np.float64], length: float,
+                    colour: QColor, *, gap: float) -> None:
+    """Draw a cross line with a gap around the crosshair."""
+    faint = QColor(colour)
+    faint.setAlpha(190)
+    for sign in (-1, 1):
+        draw_line(painter, centre + sign * gap * direction, centre + sign * length * direction, faint)
+
+
+class AnnotationPainter:
+    """Draws measurements of one view; remembers where their texts and handles are for the mouse."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[Annotation, int], list[str]] = {}
+
+    def draw(self, painter: QPainter, annotation: Annotation, points: NDArray[np.float64], volume: Volume | None, *,
+             selected: bool, box_corners: NDArray[np.float64] | None, height: int) -> None:
+        """Draw one measurement.
+
+        Parameters
+        ----------
+        points : (N, 2)
+            Its points in logical pixels.
+        box_corners : (4, 2), optional
+            Corners of a rectangle or ellipse in logical pixels, in order.
+        """
+        colour = SELECTED_COLOUR if selected else MEASURE_COLOUR
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for pen in (QPen(SHADOW, 3.2), QPen(colour, 1.5)):
+            painter.setPen(pen)
+            self._shape(painter, annotation, points, box_corners)
+        painter.setPen(QPen(colour, 1.3))
+        painter.setBrush(QColor(0, 0, 0, 120))
+        for p in points:
+            painter.drawEllipse(QPointF(*p), 3.2, 3.2)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        anchor = points[np.argmax(points[:, 0])] if box_corners is None else box_corners[np.argmax(box_corners[:, 0])]
+        self._text(painter, [annotation.name, *self.lines(annotation, volume)] if annotation.name else
+                   self.lines(annotation, volume), anchor, colour, height)
+
+    def lines(self, annotation: Annotation, volume: Volume | None) -> list[str]:
+        """Return the result texts, computed once per state of the measurement."""
+        key = (annotation, id(volume))
+        if key not in self._texts:
+            if len(self._texts) > 200:
+                self._texts.clear()
+            self._texts[key] = describe(annotation, volume) if len(annotation.points_lps) > 1 or \
+                annotation.kind == "probe" else []
+        return self._texts[key]
+
+    @staticmethod
+    def _shape(painter: QPainter, annotation: Annotation, points: NDArray[np.float64],
+               box: NDArray[np.float64] | None) -> None:
+        if annotation.kind in ("length", "bidirectional", "angle"):
+            pairs: Iterable[tuple[int, int]] = ((0, 1), (2, 3)) if annotation.kind == "bidirectional" else \
+                ((0, 1), (1, 2))
+            for a, b in pairs:
+                if b < len(points):
+                    painter.drawLine(QPointF(*points[a]), QPointF(*points[b]))
+        elif annotation.kind == "probe":
+            (x, y) = points[0]
+            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                painter.drawLine(QPointF(x + 4 * dx, y + 4 * dy), QPointF(x + 9 * dx, y + 9 * dy))
+        elif box is not None and annotation.kind == "rectangle":
+            for n in range(4):
+                painter.drawLine(QPointF(*box[n]), QPointF(*box[(n + 1) % 4]))
+        elif box is not None:
+            turns = np.linspace(0, 2 * np.pi, 73)
+            middle = box.mean(axis=0)
+            u, v = (box[1] - box[0]) / 2, (box[3] - box[0]) / 2
+            ring = middle + np.cos(turns)[:, None] * u + np.sin(turns)[:, None] * v
+            for a, b in zip(ring[:-1], ring[1:], strict=True):
+                painter.drawLine(QPointF(*a), QPointF(*b))
+
+    @staticmethod
+    def _text(painter: QPainter, lines: list[str], anchor: NDArray[np.float64], colour: QColor, height: int) -> None:
+        painter.setFont(view_font(painter, height, bold=True))
+        step = QFontMetricsF(painter.font()).height()
+        for n, line in enumerate(lines):
+            shadowed(painter, anchor[0] + 8, anchor[1] + 4 + n * step, line, colour)
+
+
+def box_points(annotation: Annotation) -> NDArray[np.float64]:
+    """Return the corners (4, 2) of a rectangle or ellipse in mm on its plane, in order."""
+    x0, y0, x1, y1 = shape_box_mm(annotation)
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
