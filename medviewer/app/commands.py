@@ -121,11 +121,6 @@ def _delete_annotation(session: Session) -> None:
         session.annotations.remove(session.annotations.selected)
 
 
-def _fit(session: Session) -> None:
-    for view in session.views:
-        view.fit()
-
-
 def commands() -> list[Command]:
     """Return all commands that need only the session, tools included."""
     no_image = "Open an image first."
@@ -142,7 +137,7 @@ def commands() -> list[Command]:
         Command("previous-time", "Previous time point", "Slices", "Ctrl+Left", _time(-1), _has_image, no_image),
         Command("cine", "Play / stop", "Slices", "C", Session.toggle_cine, _has_image, no_image),
         Command("reset", "Reset views", "Display", "R", Session.reset_views, _has_image, no_image),
-        Command("fit", "Fit to view", "Display", "F", _fit, _has_image, no_image),
+        Command("fit", "Fit to view", "Display", "F", Session.fit_views, _has_image, no_image),
         Command("invert", "Invert grey", "Display", "I", _invert, _has_image, no_image),
         Command("flip-horizontal", "Mirror left-right", "Display", "Shift+H", _flip(horizontal=True), _has_image,
                 no_image),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medviewer.app.layers import ContourLayer, ImageLayer, LabelLayer
+from medviewer.app.views import LAYOUTS
 from medviewer.core.contours import ContourSet
 from medviewer.core.errors import MedviewerError, ReadError
 from medviewer.core.job import Job
@@ -63,6 +64,7 @@ class Opener:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._numbers = count(1)
+        self._made_single = False
 
     def scan(self, paths: Sequence[Path]) -> None:
         """Look at the files and show the best of them."""
@@ -170,6 +172,10 @@ class Opener:
                 session.jobs.cancel(key)
             session.clear_layers()
         layer = ImageLayer(series, loading)
+        flat = loading.volume.geometry.shape[0] == 1
+        if not add and session.layout.id == ("2x2" if flat else "single") and (flat or self._made_single):
+            session.set_layout(LAYOUTS["single" if flat else "2x2"])  # a lone slice has no other planes
+            self._made_single = flat
         session.add_layer(layer)
         if not add:
             session.activate(layer)

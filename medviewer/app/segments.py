@@ -53,5 +53,5 @@ def origin_text(session: Session, layer: Layer) -> tuple[str, bool]:
     if not session.shares_frame(layer, active):
         return f"{where} · other frame of reference: not drawn", False
     if not layer.frame_uid or not active.frame_uid:
-        return f"{where} · placed by position", True
+        return "placed by position" if not refers else f"{where} · by position", True
     return f"{where} · same frame", True

@@ -20,7 +20,7 @@ from medviewer.app.jobs import Jobs, Post
 from medviewer.app.layers import ContourLayer, ImageLayer, LabelLayer, Layer
 from medviewer.app.opening import Opener
 from medviewer.app.settings import SettingsStore
-from medviewer.app.views import LAYOUTS, Layout, ViewState
+from medviewer.app.views import LAYOUTS, Framing, Layout, ViewState
 from medviewer.core.errors import MedviewerError
 from medviewer.core.study import Report, ScanResult, Series, Skipped
 from medviewer.ops.reslice import step_mm, through_axis
@@ -61,6 +61,7 @@ class Session:
         self.fusion: ImageLayer | None = None
         self.annotations = AnnotationStore()
         self.layout: Layout = LAYOUTS["2x2"]
+        self.framing = Framing()
         self.views: list[ViewState] = []
         self.maximised: ViewState | None = None
         self.task = "view"
@@ -303,6 +304,10 @@ class Session:
             self.set_focus(self._slice_centre(self.active))
         for view in self.views:
             view.reset_shape()
+
+    def fit_views(self) -> None:
+        """Show the whole volume in every view, keeping the planes."""
+        self.framing.fit()
 
     def _make_views(self) -> None:
         self.views = [ViewState(self, cell) for cell in self.layout.cells]

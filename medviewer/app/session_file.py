@@ -41,10 +41,8 @@ class LayerState(_Model):
 
 
 class ViewShape(_Model):
-    """Zoom, pan, slab and turn of one view."""
+    """Slab and turn of one view."""
 
-    scale: float = 0.0
-    centre_offset_mm: tuple[float, float] = (0.0, 0.0)
     slab_mm: float = 0.0
     turn: list[list[float]] = Field(default_factory=lambda: np.eye(3).tolist())
 
@@ -60,6 +58,8 @@ class SessionFile(_Model):
     focus_lps: tuple[float, float, float] | None = None
     layout: str = "2x2"
     views: list[ViewShape] = Field(default_factory=list)
+    scale: float = Field(0.0, ge=0)  # 0: fitted
+    offset_lps: tuple[float, float, float] = (0.0, 0.0, 0.0)
     tool: str = "window"
     text_level: int = Field(2, ge=0, le=2)
     show_crosshair: bool = True
@@ -92,8 +92,9 @@ def snapshot(session: Session) -> SessionFile:
         focus_lps=tuple(float(v) for v in focus) if focus is not None else None,  # type: ignore[arg-type]
         layout=session.layout.id, tool=session.tool, text_level=session.text_level,
         show_crosshair=session.show_crosshair, show_overlays=session.show_overlays,
-        views=[ViewShape(scale=v.scale, centre_offset_mm=(float(v.centre_offset_mm[0]), float(v.centre_offset_mm[1])),
-                         slab_mm=v.slab_mm, turn=v.turn.tolist()) for v in session.views],
+        views=[ViewShape(slab_mm=v.slab_mm, turn=v.turn.tolist()) for v in session.views],
+        scale=0.0 if session.framing.fitted else session.framing.scale,
+        offset_lps=tuple(float(v) for v in session.framing.offset_lps),  # type: ignore[arg-type]
         annotations=list(session.annotations.items))
 
 
@@ -155,9 +156,9 @@ class Restorer:
                 if series is not None and session.layer_of(series) is None:
                     session.show_series(series, add=True)
         for layer in session.layers:
-            state: LayerState | None = self._left.pop(layer.series.id, None)
-            if state is not None:
-                self._apply(layer, state)
+            known = self._left.pop(layer.series.id, None)
+            if known is not None:
+                self._apply(layer, known)
         if not self._left:
             session.layers_changed.disconnect(self._on_layers)
             self._finish()
@@ -185,6 +186,9 @@ class Restorer:
         if content.focus_lps is not None:
             session.set_focus(content.focus_lps)
         for view, shape in zip(session.views, content.views, strict=False):
-            view.scale, view.centre_offset_mm = shape.scale, np.array(shape.centre_offset_mm)
             view.slab_mm, view.turn = shape.slab_mm, np.array(shape.turn)
             view.changed.emit()
+        framing = session.framing
+        if content.scale > 0:
+            framing.scale, framing.fitted, framing.offset_lps = content.scale, False, np.array(content.offset_lps)
+            framing.changed.emit()

@@ -11,12 +11,12 @@ from psygnal import Signal
 
 from medviewer.app.layers import ImageLayer
 from medviewer.core.errors import ParamError
-from medviewer.ops.reslice import Plane, SlabMode, cross, rotation, view_plane
+from medviewer.ops.reslice import Plane, SlabMode, cross, grid_axes, rotation, view_plane
 
 if TYPE_CHECKING:
     from medviewer.app.session import Session
 
-Content = Literal["axial", "coronal", "sagittal", "3d"]
+Content = Literal["axial", "coronal", "sagittal", "acquired", "3d"]  # acquired: the plane of the stored slices
 MPR: tuple[Content, ...] = ("axial", "sagittal", "coronal")
 MIN_SCALE, MAX_SCALE = 0.02, 200.0  # screen pixels per mm
 
@@ -45,14 +45,14 @@ class Layout:
 LAYOUTS = {layout.id: layout for layout in (
     Layout("2x2", "2 × 2 (MPR + 3D)", (Cell("axial", 0, 0), Cell("sagittal", 0, 1), Cell("coronal", 1, 0),
                                        Cell("3d", 1, 1))),
-    Layout("single", "Single", (Cell("axial", 0, 0),)),
+    Layout("single", "Single", (Cell("acquired", 0, 0),)),
     Layout("1+3", "1 + 3", (Cell("axial", 0, 0, 3, 2), Cell("sagittal", 0, 2), Cell("coronal", 1, 2),
                             Cell("3d", 2, 2))),
     Layout("1x3", "1 × 3 (MPR)", (Cell("axial", 0, 0), Cell("sagittal", 0, 1), Cell("coronal", 0, 2))),
     Layout("2x3", "2 × 3 (two studies)", tuple(
         Cell(content, row, column, image=row) for row in (0, 1) for column, content in enumerate(MPR))),
-    Layout("side-by-side", "Side by side", (Cell("axial", 0, 0, image=0), Cell("axial", 0, 1, image=1))),
-    Layout("four-images", "Four images", tuple(Cell("axial", n // 2, n % 2, image=n) for n in range(4))),
+    Layout("side-by-side", "Side by side", (Cell("acquired", 0, 0, image=0), Cell("acquired", 0, 1, image=1))),
+    Layout("four-images", "Four images", tuple(Cell("acquired", n // 2, n % 2, image=n) for n in range(4))),
     Layout("3d", "3D only", (Cell("3d", 0, 0),)),
 )}
 
@@ -71,11 +71,31 @@ def layout_by_name(name: str) -> Layout:
     return LAYOUTS[plain]
 
 
+class Framing:
+    """Zoom and pan, shared by linked views.
+
+    scale : screen pixels per mm
+    fitted : the views choose the scale at which the whole volume fits, until somebody zooms
+    offset_lps : middle of the views relative to the middle of the volume, mm
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+        self.fitted = True
+        self.offset_lps = np.zeros(3)
+
+    def fit(self) -> None:
+        """Show the whole volume."""
+        self.fitted = True
+        self.offset_lps = np.zeros(3)
+        self.changed.emit()
+
+
 class ViewState:
     """One slice view: which image, which plane, how large.
 
-    scale : screen pixels per mm; 0 until the view has been fitted
-    centre_offset_mm : middle of the view relative to the middle of the volume on the plane (right, down)
     turn : rotation of the plane away from the standard one (identity unless oblique)
     """
 
@@ -84,10 +104,8 @@ class ViewState:
     def __init__(self, session: Session, cell: Cell) -> None:
         self._session = session
         self.cell = cell
-        self.content: Content = cell.content
         self.layer: ImageLayer | None = None
-        self.scale = 0.0
-        self.centre_offset_mm = np.zeros(2)
+        self.framing = session.framing
         self.slab_mm = 0.0
         self.slab: SlabMode = "max"
         self.turn: NDArray[np.float64] = np.eye(3)
@@ -98,7 +116,27 @@ class ViewState:
     @property
     def id(self) -> str:
         """Name of the view within its layout."""
-        return f"{self.content}-{self.cell.row}-{self.cell.column}"
+        return f"{self.cell.content}-{self.cell.row}-{self.cell.column}"
+
+    @property
+    def content(self) -> Content:
+        """What is shown; the plane of the stored slices is named by the standard plane nearest to it."""
+        if self.cell.content != "acquired":
+            return self.cell.content
+        if self.layer is None:
+            return "axial"
+        return next(name for name in MPR if grid_axes(self.layer.volume.geometry, name)[0] == 0)
+
+    @property
+    def scale(self) -> float:
+        """Screen pixels per mm."""
+        return self.framing.scale
+
+    @property
+    def centre_offset_mm(self) -> NDArray[np.float64]:
+        """Middle of the view relative to the middle of the volume on the plane (right, down)."""
+        plane = self.plane()
+        return np.zeros(2) if plane is None else plane.to_mm(self.framing.offset_lps)
 
     @property
     def is_oblique(self) -> bool:
@@ -134,29 +172,25 @@ class ViewState:
 
     def reset_shape(self) -> None:
         """Forget zoom, pan, slab, turn and flips; the view fits itself when next drawn."""
-        self.scale = 0.0
-        self.centre_offset_mm = np.zeros(2)
         self.slab_mm = 0.0
         self.turn = np.eye(3)
         self.rotation_deg = 0
         self.flip_horizontal = self.flip_vertical = False
-        self.changed.emit()
-
-    def fit(self) -> None:
-        """Fit the whole slice into the view, keeping its plane."""
-        self.scale = 0.0
-        self.centre_offset_mm = np.zeros(2)
+        self.framing.fit()
         self.changed.emit()
 
     def set_scale(self, scale: float) -> None:
-        """Set the zoom, screen pixels per mm."""
-        self.scale = float(np.clip(scale, MIN_SCALE, MAX_SCALE))
-        self.changed.emit()
+        """Set the zoom of this view and those linked with it, screen pixels per mm."""
+        self.framing.scale = float(np.clip(scale, MIN_SCALE, MAX_SCALE))
+        self.framing.fitted = False
+        self.framing.changed.emit()
 
     def pan_mm(self, right: float, down: float) -> None:
-        """Move the middle of the view."""
-        self.centre_offset_mm = self.centre_offset_mm + (right, down)
-        self.changed.emit()
+        """Move the middle of this view and of those linked with it."""
+        plane = self.plane()
+        if plane is not None:
+            self.framing.offset_lps = self.framing.offset_lps + right * plane.right + down * plane.down
+            self.framing.changed.emit()
 
     def set_slab(self, thickness_mm: float, mode: SlabMode | None = None) -> None:
         """Set thickness (0 = one slice) and kind of the projected slab."""

@@ -32,10 +32,11 @@ def fsync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, keep_suffix: bool = True) -> Iterator[Path]:
     """Give a temporary path that becomes `path` when the block ends without an error.
 
-    For libraries that want a file name; the temporary name keeps all suffixes of `path`.
+    For libraries that want a file name; the temporary name keeps all suffixes of `path`. Without them
+    (`keep_suffix` False), what a killed process leaves behind is never taken for a file of that kind.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If the folder cannot be written, or the disk is full.
     """
     path = Path(path)
-    suffix = "".join(path.suffixes[-2:])
+    suffix = "".join(path.suffixes[-2:]) if keep_suffix else ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)

@@ -87,6 +87,8 @@ class Volume:
         Low values are shown bright (MONOCHROME1).
     calibrated : bool
         False if the file gives no pixel size: lengths are then in pixels, not mm.
+    oriented : bool
+        False if the file does not say how the picture lies in the patient: no letters are shown then.
     present : ndarray of bool, shape (T, K) or (K,), optional
         False for slices that do not exist in the files (never for slices still to be loaded).
     colour : bool
@@ -107,6 +109,7 @@ class Volume:
     padding: tuple[float, float] | None = None
     inverted: bool = False
     calibrated: bool = True
+    oriented: bool = True
     present: NDArray[np.bool_] | None = None
     colour: bool = False
     frame_of_reference_uid: str = ""

@@ -115,10 +115,14 @@ def view_plane(geometry: Geometry, orientation: str, point_lps: ArrayLike, *, fl
     if along_grid:
         _, down_axis, right_axis = grid_axes(geometry, orientation)
         grid_right, grid_down = geometry.directions[:, right_axis], geometry.directions[:, down_axis]
+        # on the screen they are at right angles; in a sheared grid (tilted gantry) the axis across the slices,
+        # that of the table, stays upright and the slices slant, as they did in the scanner
+        first, second = (grid_down, grid_right) if down_axis == 0 else (grid_right, grid_down)
+        second = second - (second @ first) * first
+        second = second / np.linalg.norm(second)
+        grid_down, grid_right = (first, second) if down_axis == 0 else (second, first)
         right = grid_right if grid_right @ right >= 0 else -grid_right
-        flat = grid_down - (grid_down @ right) * right  # at right angles on the screen, sheared grids too
-        flat /= np.linalg.norm(flat)
-        down = flat if flat @ down >= 0 else -flat
+        down = grid_down if grid_down @ down >= 0 else -grid_down
     if flip_right and orientation != "sagittal":
         right = -right
     return Plane(np.asarray(point_lps, float), right, down)

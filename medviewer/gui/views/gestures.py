@@ -215,8 +215,7 @@ class ViewMouse:
         mods, keys, w = event.modifiers(), Qt.KeyboardModifier, self._w
         if mods & keys.ControlModifier:
             at = (np.array([event.position().x(), event.position().y()]) - (w.width() / 2, w.height() / 2))
-            if w.view.scale > 0:
-                zoom_at(ToolContext(w.session, w.view), 1.1 ** (turn / WHEEL_STEP), at / w.view.scale)
+            zoom_at(ToolContext(w.session, w.view), 1.1 ** (turn / WHEEL_STEP), at / w.view.scale)
             event.accept()
             return
         self._wheel_rest += turn / WHEEL_STEP

@@ -36,6 +36,7 @@ class SliceView(QWidget):
     probed = pyqtSignal(str)
     menu_requested = pyqtSignal(object, object)  # SliceView, QPoint (global)
     pressed = pyqtSignal(object)  # SliceView
+    resized = pyqtSignal()
 
     def __init__(self, session: Session, view: ViewState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,7 +55,8 @@ class SliceView(QWidget):
         self._painter = marks.AnnotationPainter()
         self._mouse = ViewMouse(self)
         self._notice = ""
-        self._links = ((view.changed, self.redraw), (session.display_changed, self.redraw),
+        self._links = ((view.changed, self.redraw), (view.framing.changed, self.redraw),
+                       (session.display_changed, self.redraw),
                        (session.layers_changed, self.redraw), (session.loaded_slices, self._on_loaded),
                        (session.focus_changed, self._on_focus), (session.annotations.changed, self.repaint_marks),
                        (session.tool_changed, self._on_tool))
@@ -98,17 +100,18 @@ class SliceView(QWidget):
         middle = plane.to_mm(layer.volume.geometry.centre_lps) if layer is not None else np.zeros(2)
         return middle + self.view.centre_offset_mm
 
-    def fit_scale(self, plane: Plane) -> float:
-        """Return the zoom at which the whole slice fits."""
-        if self.view.layer is None:
-            return 1.0
+    def fit_scale(self) -> float | None:
+        """Return the zoom at which the whole slice fits; None without an image."""
+        plane = self.view.plane()
+        if self.view.layer is None or plane is None:
+            return None
         x0, y0, x1, y1 = plane_box_mm(self.view.layer.volume.geometry, plane)
         width, height = max(self.width() - BAR_WIDTH, 1), max(self.height(), 1)
         return FIT_MARGIN * min(width / max(x1 - x0, 1e-6), height / max(y1 - y0, 1e-6))
 
     def transform(self, plane: Plane) -> QTransform:
         """Return mm on the plane -> logical pixels."""
-        scale = self.view.scale if self.view.scale > 0 else self.fit_scale(plane)
+        scale = self.view.scale
         x, y = self.centre_mm(plane)
         return QTransform(scale, 0, 0, scale, self.width() / 2 - scale * x, self.height() / 2 - scale * y)
 
@@ -127,6 +130,11 @@ class SliceView(QWidget):
 
     # --- painting ---
 
+    def resizeEvent(self, event) -> None:  # noqa: ANN001
+        """Tell the grid, which fits all views alike."""
+        super().resizeEvent(event)
+        self.resized.emit()
+
     def paintEvent(self, event) -> None:  # noqa: ANN001
         """Paint the kept picture and what lies over it."""
         start = time.perf_counter()
@@ -137,8 +145,6 @@ class SliceView(QWidget):
             painter.fillRect(self.rect(), VIEW_BACKGROUND)
             self._paint_empty(painter)
         else:
-            if self.view.scale <= 0:
-                self.view.scale = self.fit_scale(plane)
             if self._stale or self._canvas is None or self._canvas.size() != self._device_size():
                 self._compose(plane, layer)
             painter.drawImage(0, 0, self._canvas)
@@ -233,7 +239,9 @@ class SliceView(QWidget):
         self._paint_annotations(painter, plane, layer)
         settings = self.session.settings.values
         if self.session.text_level > 0:
-            marks.draw_letters(painter, texts.edge_letters(plane, head_feet=settings.head_feet_letters), width, height)
+            if layer.volume.oriented:
+                letters = texts.edge_letters(plane, head_feet=settings.head_feet_letters)
+                marks.draw_letters(painter, letters, width, height)
             bar = texts.scale_bar(self.view.scale, width, calibrated=layer.volume.calibrated)
             if bar is not None and height >= 200:
                 marks.draw_scale_bar(painter, bar, width, height)

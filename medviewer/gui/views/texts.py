@@ -29,7 +29,7 @@ def edge_letters(plane: Plane, *, head_feet: bool) -> dict[str, str]:
 
 def scale_bar(scale: float, width: int, *, calibrated: bool) -> tuple[float, str] | None:
     """Return (length in pixels, text) of a round length of about a fifth of the view; None if not calibrated."""
-    if scale <= 0 or not calibrated:
+    if not calibrated:
         return None
     target = width / 5 / scale
     best = max((s for s in BAR_STEPS if s <= target), default=None)
@@ -50,7 +50,7 @@ def window_text(layer: ImageLayer) -> str:
     if layer.volume.colour:
         return "Colour"
     name = f"  {layer.window.name}" if layer.window.name else ""
-    return f"W {number(layer.window.width)}  L {number(layer.window.centre)}{name}"
+    return f"W {layer.window.width:.4g}  L {layer.window.centre:.4g}{name}"
 
 
 def slice_text(layer: ImageLayer, plane: Plane) -> str:
@@ -74,7 +74,8 @@ def corner_texts(session: Session, view: ViewState, layer: ImageLayer, plane: Pl
         position += f"   t {layer.time_point + 1} / {volume.time_points}"
     slab = f"{ {'max': 'MIP', 'min': 'MinIP', 'mean': 'Mean'}[view.slab]} {number(view.slab_mm)} mm" \
         if view.slab_mm > 0 else ""
-    here = [view.content.capitalize() + (" oblique" if view.is_oblique else ""), position]
+    title = view.content.capitalize() if volume.oriented else "Picture"
+    here = [title + (" oblique" if view.is_oblique else ""), position]
     if level == 1:
         return {"top-left": [here[0]], "bottom-left": [position, window_text(layer)]}
     patient = [series.patient.name.replace("^", " ").strip(), series.patient.id] if names else ["(name hidden)"] \
@@ -84,8 +85,8 @@ def corner_texts(session: Session, view: ViewState, layer: ImageLayer, plane: Pl
     study = [series.study.description, _date(series.study.date)] if names else [series.study.description]
     focus = session.focus(layer)
     depth = float(focus @ plane.normal)
-    where = ["Position " + ("mm" if volume.calibrated else "px") + f" {depth:+.1f}"] if series.geometry else []
-    zoom = f"Zoom {100 * view.scale * min(volume.spacing_mm[1:]):.0f} %" if view.scale > 0 else ""
+    where = [f"Position {depth:+.1f} {'mm' if volume.calibrated else 'px'}"] if volume.geometry.shape[0] > 1 else []
+    zoom = f"Zoom {100 * view.scale * min(volume.spacing_mm[1:]):.0f} %"
     series_lines = [series.title, _technique(layer)]
     if not volume.calibrated:
         series_lines.append("px, uncalibrated")
@@ -104,7 +105,8 @@ def _technique(layer: ImageLayer) -> str:
     unit = "mm" if layer.volume.calibrated else "px"
     size = f"{number(j)} × {number(i)} × {number(k)} {unit}" if layer.volume.geometry.shape[0] > 1 else \
         f"{number(j)} × {number(i)} {unit}"
-    return f"{layer.series.modality}  {size}".strip()
+    modality = layer.series.modality
+    return size if modality in layer.series.title else f"{modality}  {size}".strip()
 
 
 def probe_text(session: Session, lps: NDArray[np.float64], layer: ImageLayer) -> str:

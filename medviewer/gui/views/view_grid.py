@@ -30,6 +30,9 @@ class ViewGrid(QWidget):
         self._grid.setSpacing(GAP)
         self._shown: list[ViewState] = []
         session.layout_changed.connect(self.rebuild)
+        session.framing.changed.connect(self.fit)
+        session.active_changed.connect(self.fit)
+        session.layers_changed.connect(self.fit)
         self.rebuild()
 
     def rebuild(self) -> None:
@@ -40,6 +43,19 @@ class ViewGrid(QWidget):
         for widget, view in self._widgets():
             widget.setVisible(single is None or single is view)
         self._mark_active()
+        self.fit()
+
+    def fit(self) -> None:
+        """While nobody has zoomed: give all views the one scale at which the whole volume fits each of them."""
+        framing = self.session.framing
+        if not framing.fitted:
+            return
+        scales = [w.fit_scale() for w in self.slice_views if w.isVisibleTo(self)]
+        known = [x for x in scales if x is not None]
+        if known and abs(min(known) - framing.scale) > 1e-9:
+            framing.scale = min(known)
+            for widget in self.slice_views:
+                widget.redraw()
 
     def _make(self) -> None:
         for old in self.slice_views:
@@ -70,6 +86,7 @@ class ViewGrid(QWidget):
             widget.probed.connect(self.probed)
             widget.menu_requested.connect(self.menu_requested)
             widget.pressed.connect(self._on_pressed)
+            widget.resized.connect(self.fit)
             self.slice_views.append(widget)
         self._grid.addWidget(widget, cell.row, cell.column, cell.rows, cell.columns)
         for n in range(cell.row, cell.row + cell.rows):

@@ -18,9 +18,8 @@ class PanTool:
         at = pointer.widget_xy
         try:
             while pointer.down:
-                if view.scale > 0:
-                    moved = (pointer.widget_xy - at) / view.scale
-                    view.pan_mm(*(start - moved - view.centre_offset_mm))
+                moved = (pointer.widget_xy - at) / view.scale
+                view.pan_mm(*(start - moved - view.centre_offset_mm))
                 pointer = yield
         except GeneratorExit:
             view.pan_mm(*(start - view.centre_offset_mm))

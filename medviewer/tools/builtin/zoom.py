@@ -26,8 +26,7 @@ class ZoomTool:
     def stroke(self, ctx: ToolContext, pointer: Pointer) -> Gesture:
         """Zoom about the pressed point."""
         view = ctx.view
-        if view.scale <= 0:
-            return
+        fitted = view.framing.fitted
         scale, centre, at = view.scale, view.centre_offset_mm.copy(), pointer.widget_xy
         anchor = (at - np.asarray(pointer.size) / 2) / scale
         try:
@@ -39,6 +38,7 @@ class ZoomTool:
         except GeneratorExit:
             view.set_scale(scale)
             view.pan_mm(*(centre - view.centre_offset_mm))
+            view.framing.fitted = fitted
 
 
 TOOL = ZoomTool()
