@@ -129,6 +129,7 @@ class Restorer:
         self._session, self._content = session, content
         self._left = {state.series_id: state for state in content.layers}
         self._started = False
+        self._slot = lambda: self._on_layers()  # held strongly by the signal until all is restored
 
     def start(self) -> None:
         """Scan the sources again and show what was shown."""
@@ -144,7 +145,7 @@ class Restorer:
         for gone in (p for p in content.sources if not Path(p).exists()):
             session.message.emit(f"{Path(gone).name} of the last session is no longer there")
         if here:
-            session.layers_changed.connect(self._on_layers)
+            session.layers_changed.connect(self._slot)
             session.open_paths(here, remember=False)
 
     def _on_layers(self) -> None:
@@ -160,7 +161,7 @@ class Restorer:
             if known is not None:
                 self._apply(layer, known)
         if not self._left:
-            session.layers_changed.disconnect(self._on_layers)
+            session.layers_changed.disconnect(self._slot)
             self._finish()
 
     def _apply(self, layer: object, state: LayerState) -> None:

@@ -366,8 +366,7 @@ class MainWindow(QMainWindow):
         content = session_file.load(path)
         self.session.clear_layers()
         self.session.annotations.clear()
-        self._restorer = session_file.Restorer(self.session, content)
-        self._restorer.start()
+        session_file.Restorer(self.session, content).start()
 
     def save_picture(self) -> None:
         """Save a picture of the window, without patient names."""

@@ -13,7 +13,7 @@ from medviewer.core.files import atomic_path, atomic_write, safe_join, safe_name
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")
-    with pytest.raises(RuntimeError), atomic_write(target) as file:
+    with pytest.raises(RuntimeError), atomic_write(target) as file:  # noqa: PT012
         file.write(b"half")
         raise RuntimeError
     assert target.read_bytes() == b"old"
