@@ -61,7 +61,7 @@ class SettingsStore:
 
     def _load(self) -> Settings:
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = json.loads(self.path.read_text(encoding="utf-8") or "{}")
             return Settings.model_validate(_migrate(data if isinstance(data, dict) else {}))
         except FileNotFoundError:
             return Settings()

@@ -11,6 +11,7 @@ NAME_HIDDEN = "(name hidden)"
 KINDS = {"image": "Image", "labels": "Label map", "seg": "Segmentation", "rtstruct": "Structure set",
          "contours": "Contours", "rtdose": "Dose", "parametric": "Parametric map", "other": "Other"}
 WITHOUT_PICTURE = ("labels", "seg", "rtstruct", "contours", "other")
+UNCALIBRATED = ("no-pixel-spacing", "no-spacing", "pixel-aspect")  # codes of reports
 
 
 @dataclass(slots=True)
@@ -102,9 +103,6 @@ def date_text(text: str) -> str:
     return f"{plain[:4]}-{plain[4:6]}-{plain[6:8]}" if len(plain) >= 8 and plain[:8].isdigit() else plain
 
 
-def series_title(s: Series) -> str:
-    """First line of a series."""
-    return s.title
 
 
 def series_facts(s: Series) -> str:
@@ -125,7 +123,7 @@ def size_text(s: Series) -> str:
 
 def spacing_text(s: Series) -> str:
     """Distances of columns, rows and slices; empty where the files give none."""
-    if s.geometry is None or any(r.code in ("no-pixel-spacing", "uncalibrated") for r in s.warnings):
+    if s.geometry is None or any(r.code in UNCALIBRATED for r in s.warnings):
         return ""
     k, j, i = s.geometry.spacing_mm
     return " × ".join(f"{v:.2f}" for v in ((i, j, k) if s.geometry.shape[0] > 1 else (i, j))) + " mm"

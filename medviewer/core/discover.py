@@ -44,4 +44,9 @@ def discover(package: str, name: str) -> dict[str, Any]:
 
 def missing(feature: Any) -> list[str]:
     """Return the packages that `feature` needs and that are not installed."""
-    return [p for p in getattr(feature, "requires", ()) if importlib.util.find_spec(p) is None]
+    return [p for p in getattr(feature, "requires", ()) if not _installed(p)]
+
+
+@cache  # asked for every file of a scan
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -67,6 +67,16 @@ def test_demo_opens_the_demo_study(window):
     assert window.opened == [([], True)]
 
 
+def test_demo_can_be_only_written(window, tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("medviewer.export.demo_study.write_demo_study",
+                        lambda folder, *, job: asked.append(folder) or folder)
+    assert window.run("demo", "--write", tmp_path / "study") == 0
+    assert asked == [tmp_path / "study"]
+    assert not window.opened
+    assert "study" in capsys.readouterr().err
+
+
 def test_help_and_version(window, capsys):
     assert window.run("--help") == 0
     shown = capsys.readouterr().out

@@ -214,12 +214,11 @@ class SliceView(QWidget):
                     if drawn:
                         painter.drawImage(QPointF(drawn[1], drawn[2]), drawn[0])
             elif isinstance(overlay, ContourLayer):
-                self._draw_contours(painter, plane, layer, overlay, to_screen, ratio)
+                self._draw_contours(painter, plane, overlay, to_screen, ratio)
 
-    def _draw_contours(self, painter: QPainter, plane: Plane, layer: ImageLayer, overlay: ContourLayer,
-                       to_screen: QTransform, ratio: float) -> None:
-        pieces = overlay.cutter.cut(plane.point_lps, plane.right, plane.down,
-                                    tolerance_mm=step_mm(layer.volume.geometry, plane) / 2)
+    def _draw_contours(self, painter: QPainter, plane: Plane, overlay: ContourLayer, to_screen: QTransform,
+                       ratio: float) -> None:
+        pieces = overlay.cutter.cut(plane)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for segment in overlay.contours.segments:
             if segment.number in overlay.hidden or segment.number not in pieces:

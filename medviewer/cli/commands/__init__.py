@@ -1,0 +1,1 @@
+"""One file per command; a module that defines COMMAND is found by itself."""
