@@ -22,6 +22,7 @@ CT_PRESETS = (
 )
 SUV_PRESET = Window(3.5, 7.0, "SUV 0-7")
 AUTO_PERCENTILES = (0.5, 99.5)
+NUCLEAR_PERCENTILE = 99.8  # of a PET or NM volume, whose window begins at 0: lesions are small and bright
 AUTO_SAMPLES = 200_000  # values looked at for an automatic window
 TABLE_SIZE = {1: 256, 2: 65536}
 
@@ -122,6 +123,9 @@ def auto_window(volume: Volume, t: int = 0, ks: Iterable[int] | None = None) -> 
     values = np.concatenate(parts) if parts else np.zeros(1)
     if values.size == 0:
         return Window(0.5, 1.0, "Auto")
+    if volume.modality in ("PT", "NM") and values.size and values.max() > 0:
+        top = float(np.percentile(values, NUCLEAR_PERCENTILE)) or float(values.max())
+        return Window(top / 2, top, "Auto")
     tissue = values[values > values.min()]  # the background of MR and PET is its lowest value
     low, high = np.percentile(tissue if tissue.size > values.size // 100 else values, AUTO_PERCENTILES)
     if high - low < 1e-6 * max(abs(high), 1.0):

@@ -65,17 +65,17 @@ def draw_corners(painter: QPainter, corners: dict[str, list[str]], width: int, h
             shadowed(painter, x, y, text, title_colour if corner == "top-left" and n == 0 else VIEW_TEXT)
 
 
-def draw_scale_bar(painter: QPainter, bar: tuple[float, str], width: int, height: int) -> None:
-    """Draw the scale bar above the bottom letter."""
+def draw_scale_bar(painter: QPainter, bar: tuple[float, str], height: int) -> None:
+    """Draw the scale bar upright at the left edge, below the letter and above the texts."""
     length, text = bar
-    y, x = height - MARGIN - 22.0, (width - length) / 2
+    x, y = MARGIN + 3.0, height / 2 + 18
     for pen in (QPen(SHADOW, 4), QPen(VIEW_TEXT, 1.6)):
         painter.setPen(pen)
-        painter.drawLine(QPointF(x, y), QPointF(x + length, y))
-        for end in (x, x + length):
-            painter.drawLine(QPointF(end, y - 3), QPointF(end, y + 3))
+        painter.drawLine(QPointF(x, y), QPointF(x, y + length))
+        for end in (y, y + length):
+            painter.drawLine(QPointF(x - 3, end), QPointF(x + 3, end))
     painter.setFont(view_font(painter, height, scale=0.92))
-    shadowed(painter, x + length + 5, y + 4, text, VIEW_TEXT)
+    shadowed(painter, x + 7, y + length / 2 + 4, text, VIEW_TEXT)
 
 
 def draw_notice(painter: QPainter, text: str, width: int, height: int, colour: QColor = VIEW_TEXT) -> None:

@@ -241,9 +241,9 @@ class SliceView(QWidget):
             if layer.volume.oriented:
                 letters = texts.edge_letters(plane, head_feet=settings.head_feet_letters)
                 marks.draw_letters(painter, letters, width, height)
-            bar = texts.scale_bar(self.view.scale, width, calibrated=layer.volume.calibrated)
-            if bar is not None and height >= 200:
-                marks.draw_scale_bar(painter, bar, width, height)
+            bar = texts.scale_bar(self.view.scale, height, calibrated=layer.volume.calibrated)
+            if bar is not None and height >= 280:
+                marks.draw_scale_bar(painter, bar, height)
             names = settings.show_names and not self.session.hide_names
             level = self.session.text_level if min(width, height) >= 220 else 1
             corners = texts.corner_texts(self.session, self.view, layer, plane, names=names, level=level)

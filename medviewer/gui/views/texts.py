@@ -27,11 +27,11 @@ def edge_letters(plane: Plane, *, head_feet: bool) -> dict[str, str]:
             "bottom": letters(plane.down), "top": letters(-plane.down)}
 
 
-def scale_bar(scale: float, width: int, *, calibrated: bool) -> tuple[float, str] | None:
-    """Return (length in pixels, text) of a round length of about a fifth of the view; None if not calibrated."""
+def scale_bar(scale: float, height: int, *, calibrated: bool) -> tuple[float, str] | None:
+    """Return (length in pixels, text) of a round length of about a sixth of the view; None if not calibrated."""
     if not calibrated:
         return None
-    target = width / 5 / scale
+    target = height / 6 / scale
     best = max((s for s in BAR_STEPS if s <= target), default=None)
     if best is None:
         return None
