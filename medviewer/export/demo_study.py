@@ -77,15 +77,24 @@ def write_demo_study(folder: Path, *, seed: int = 0, shape: tuple[int, int, int]
 
 
 def demo_folder(job: Job | None = None) -> Path:
-    """Return the folder of the demo study in the user's cache, written if it is missing, damaged or outdated."""
+    """Return the folder of the demo study in the user's cache, written if it is missing, damaged or outdated.
+
+    Raises
+    ------
+    WriteError
+        If it has to be written and cannot be.
+    """
     from platformdirs import user_cache_path
 
     cache = user_cache_path("medviewer", appauthor=False) / "demo"
     folder, manifest = cache / "thorax", cache / "thorax.json"
     if not _is_intact(folder, manifest):
-        manifest.unlink(missing_ok=True)
-        if folder.exists():
-            shutil.rmtree(folder)
+        try:
+            manifest.unlink(missing_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise WriteError(f"the damaged demo study cannot be removed: {error.strerror}", path=folder) from error
         write_demo_study(folder, job=job)
         content = {"generator": GENERATOR, "version": [VERSION, WRITER_VERSION], "files": _hashes(folder)}
         with atomic_write(manifest, "w", encoding="utf-8") as file:
