@@ -1,0 +1,1 @@
+"""DICOM: hardened headers, pixels in a worker, slices put together."""
