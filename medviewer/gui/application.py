@@ -8,9 +8,11 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
+from platformdirs import user_log_path
 from PyQt6.QtCore import QEventLoop, QTimer, QtMsgType, qInstallMessageHandler
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QApplication
@@ -23,6 +25,7 @@ from medviewer.app.settings import SettingsStore
 from medviewer.app.views import layout_by_name
 from medviewer.core.errors import MedviewerError, ParamError, WriteError
 from medviewer.core.files import atomic_path
+from medviewer.core.job import Job
 from medviewer.gui.main_thread import MainThread
 from medviewer.gui.main_window import MainWindow
 
@@ -73,6 +76,29 @@ def install_hooks(report: Callable[[MedviewerError], None]) -> None:
     threading.excepthook = lambda args: handle(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)
 
 
+def log_to_file() -> None:
+    """Keep a log of the last runs beside the user's settings; the five newest files of 2 MB."""
+    path = user_log_path("medviewer", appauthor=False) / "medviewer.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=4, encoding="utf-8", delay=True)
+    except OSError as error:
+        log.warning("there will be no log file: %s", error)
+        return
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("medviewer").addHandler(handler)
+
+
+def warm_up(session: Session) -> None:
+    """Load the readers in the background while the user looks for the folder: the first drop is as fast as any."""
+    def work(_: Job) -> None:
+        from medviewer.io import access
+
+        access.prepare()
+
+    session.jobs.start("warm-up", work)
+
+
 def run(paths: Sequence[Path], *, demo: bool = False) -> int:
     """Open the window and stay until it is closed.
 
@@ -84,12 +110,14 @@ def run(paths: Sequence[Path], *, demo: bool = False) -> int:
     if not has_display():
         raise ParamError("there is no display to open a window on",
                          hint="Use 'medviewer screenshot PATH -o PNG' to draw the window into a picture.")
+    log_to_file()
     app = make_application()
     main = MainThread()
     session = Session(main.post, SettingsStore())
     window = MainWindow(session)
     install_hooks(lambda error: main.post(lambda: session.report(error)))
     window.show()
+    QTimer.singleShot(0, lambda: warm_up(session))
     if demo:
         QTimer.singleShot(0, window.open_demo)
     elif paths:

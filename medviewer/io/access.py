@@ -130,3 +130,14 @@ def _nothing(source: Paths, result: ScanResult, what: str) -> ReadError:
     if result.skipped and not result.series:
         return ReadError(result.skipped[0].reason, path=result.skipped[0].path)
     return ReadError(f"{name} does not hold {what}", path=first)
+
+
+def prepare() -> None:
+    """Import now what the first scan would import, so that it is as fast as the next ones."""
+    import pydicom  # noqa: F401
+    import pydicom.pixels  # noqa: F401
+
+    discover("medviewer.io.formats", "READER")
+    import medviewer.io.dicom.loading
+    import medviewer.io.dicom.stacks
+    import medviewer.io.scan  # noqa: F401

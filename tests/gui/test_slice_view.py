@@ -230,9 +230,9 @@ def test_masks_are_drawn_in_their_colour_and_can_be_hidden(grid: ViewGrid, sessi
     x, y = axial.to_xy(axial.view.plane(), inside)
     colour = picture.pixelColor(int(x), int(y))
     red, green, blue = layer.labels.segments[0].colour
-    assert colour.red() == pytest.approx(0.55 * red, abs=3)
-    assert colour.green() == pytest.approx(0.55 * green, abs=3)
-    assert colour.blue() == pytest.approx(0.55 * blue, abs=3)
+    assert colour.red() == pytest.approx(0.4 * red, abs=3)
+    assert colour.green() == pytest.approx(0.4 * green, abs=3)
+    assert colour.blue() == pytest.approx(0.4 * blue, abs=3)
     session.set_display(show_overlays=False)
     assert grey_at(axial, inside) == 0
 

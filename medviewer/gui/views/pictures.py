@@ -16,6 +16,7 @@ from medviewer.ops.reslice import PlaneImage
 from medviewer.ops.window import TABLE_SIZE, apply_voi_lut, apply_window, grey_table
 
 OPAQUE = np.uint32(0xFF000000)
+FILL = 0.4  # of a mask opacity: the image must be seen through it
 
 
 def image_of(argb: NDArray[np.uint32], *, alpha: bool) -> QImage:
@@ -154,7 +155,7 @@ def _label_words(table: NDArray[np.uint8], opacity: float, *, fill: bool,
         return np.rint(a * 255).astype(np.uint32) << np.uint32(24) | rgb[:, 0] << np.uint32(16) | \
             rgb[:, 1] << np.uint32(8) | rgb[:, 2]
 
-    return words(opacity * 0.55 if fill else 0.0), words(min(1.0, 0.35 + opacity))
+    return words(opacity * FILL if fill else 0.0), words(min(1.0, 0.35 + opacity))
 
 
 def _edges(screen: NDArray[np.generic], width: int) -> NDArray[np.bool_]:
