@@ -92,8 +92,9 @@ class MainWindow(QMainWindow):
         ]
         layouts = [Command(f"layout-{x.id}", f"Layout: {x.label}", "Layout", f"Ctrl+{n}",
                            lambda s, layout=x: s.set_layout(layout)) for n, x in enumerate(LAYOUTS.values(), 1)]
-        self.commands = [c if c.id not in changed else _with_shortcut(c, changed[c.id])
-                         for c in (*own, *layouts, *commands())]
+        known = [*own, *layouts, *commands()]
+        self.default_keys = {c.id: c.shortcut for c in known}
+        self.commands = [c if c.id not in changed else _with_shortcut(c, changed[c.id]) for c in known]
         for command in self.commands:
             action = QAction(command.label, self, objectName=f"action-{command.id}")
             if command.shortcut:
@@ -431,7 +432,7 @@ class MainWindow(QMainWindow):
         """Show the keys."""
         from medviewer.gui.dialogs.shortcuts import show_shortcuts
 
-        show_shortcuts(self, self.commands, self.session)
+        show_shortcuts(self, self.commands, self.session, self.default_keys)
 
     def show_about(self) -> None:
         """Show version and licence."""

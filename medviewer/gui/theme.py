@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from PyQt6.QtGui import QColor, QPalette
 from PyQt6.QtWidgets import QApplication
 
+from medviewer.gui.indicator_style import IndicatorStyle
+
 PLANE_COLOURS = {  # as users of Slicer and OHIF know them
     "axial": QColor(235, 87, 87), "sagittal": QColor(242, 201, 76), "coronal": QColor(96, 200, 118),
     "3d": QColor(110, 160, 250),
@@ -54,7 +56,7 @@ def apply_theme(app: QApplication, name: str) -> Theme:
         palette.setColor(role, QColor(colour))
     for role in (roles.Text, roles.WindowText, roles.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.dim))
-    app.setStyle("Fusion")
+    app.setStyle(IndicatorStyle())
     app.setPalette(palette)
     app.setStyleSheet(_style_sheet(theme))
     return theme
@@ -91,8 +93,19 @@ def _style_sheet(t: Theme) -> str:
     QPushButton:disabled {{ color: {t.dim}; }}
     QPushButton#primary, QPushButton[primary="true"] {{ background: {t.accent}; color: {t.accent_text};
         border-color: {t.accent}; font-weight: 600; }}
+    QPushButton#primary:disabled, QPushButton[primary="true"]:disabled {{ background: {t.raised}; color: {t.dim};
+        border-color: {t.border}; }}
     QSplitter::handle {{ background: {t.border}; }}
     QScrollArea {{ border: none; }}
+    QScrollBar {{ background: transparent; border: none; margin: 0; }}
+    QScrollBar:vertical {{ width: 10px; }}
+    QScrollBar:horizontal {{ height: 10px; }}
+    QScrollBar::handle {{ background: {t.border}; border-radius: 4px; margin: 1px; }}
+    QScrollBar::handle:vertical {{ min-height: 28px; }}
+    QScrollBar::handle:horizontal {{ min-width: 28px; }}
+    QScrollBar::handle:hover {{ background: {t.dim}; }}
+    QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ background: none;
+        width: 0; height: 0; border: none; }}
     QLabel#dim {{ color: {t.dim}; }}
     QLabel#warning {{ color: {t.warning}; }}
     QDockWidget {{ titlebar-close-icon: none; }}

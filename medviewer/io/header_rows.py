@@ -201,6 +201,6 @@ def _file_facts(path: Path) -> HeaderRow:
     except OSError as error:
         raise ReadError(f"{path.name} cannot be read: {error.strerror or error}", path=path) from error
     changed = datetime.datetime.fromtimestamp(state.st_mtime).isoformat(" ", "seconds")
-    return HeaderRow("File", path.name, children=(
-        HeaderRow("Folder", str(path.parent)), HeaderRow("Size", f"{state.st_size} bytes"),
+    return HeaderRow("File", plain(path.name), children=(
+        HeaderRow("Folder", plain(str(path.parent))), HeaderRow("Size", f"{state.st_size} bytes"),
         HeaderRow("Changed", changed)))

@@ -41,7 +41,7 @@ def outcome(path):
                 access.read_labels(series)
             elif series.kind == "rtstruct":
                 access.read_contours(series)
-            read += 1
+            read += series.kind != "other"
         except ReadError as error:
             texts.append(str(error))
         texts += [r.code for r in series.warnings]
@@ -230,7 +230,7 @@ def mutant(data: bytes, other: bytes, chance: random.Random) -> bytes:
         for _ in range(chance.randrange(1, 20)):
             out[chance.randrange(len(out))] ^= 1 << chance.randrange(8)
     elif kind == 1:
-        out[header:header + 4] = chance.choice((b"\xff" * 4, b"\0" * 4, b"\xff\xff\xff\x7f", b"\0\0\0\x80", b"\1\0\0\0"))
+        out[header:header + 4] = struct.pack("<I", chance.choice((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)))
     elif kind == 2:
         del out[at:]
     elif kind == 3:

@@ -119,7 +119,7 @@ def _segmentation(labels: LabelMap, pixels: NDArray[np.unsignedinteger], slices:
     from medviewer import __version__
 
     positions, orientation, measures = _planes(labels.geometry, slices)
-    return hd.seg.Segmentation(
+    dataset = hd.seg.Segmentation(
         source_images=images, pixel_array=pixels, segmentation_type=kind,
         segment_descriptions=[_description(s, n, algorithm, version)
                               for s, n in zip(labels.segments, numbers, strict=True)],
@@ -129,6 +129,9 @@ def _segmentation(labels: LabelMap, pixels: NDArray[np.unsignedinteger], slices:
         content_description="Research use only, not for diagnosis", series_description=_short(labels.name)
         or "Segmentation", transfer_syntax_uid=ExplicitVRLittleEndian, pixel_measures=measures,
         plane_orientation=orientation, plane_positions=positions, omit_empty_frames=True)
+    # highdicom prefers the spacing in the images' headers when the pixels agree, right or wrong
+    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence = measures
+    return dataset
 
 
 def _planes(geometry: Geometry, slices: NDArray[np.intp]) -> tuple[list[Any], Any, Any]:

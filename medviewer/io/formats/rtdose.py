@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 EVEN_RTOL = 1e-3  # steps this equal are even
 SAME_MM = 1e-2
+MAX_PLANES = 10_000
 
 
 class RtDose:
@@ -166,9 +167,9 @@ def _depths(header: Dataset, position: Floats, normal: Floats) -> tuple[Floats, 
     if count == 1:
         return np.zeros(1), []
     step = (floats(header, "SliceThickness", 1) or (0.0,))[0]
-    if step <= 0:
+    if step <= 0 or count > MAX_PLANES:
         raise ReadError("the dose grid does not say how far apart its planes are",
                         path=getattr(header, "filename", None))
-    return np.arange(count) * step, [Report(
+    return np.arange(count, dtype=float) * step, [Report(
         "no-frame-offsets", "the dose grid does not list the positions of its planes",
         f"they are placed {step:g} mm apart by the slice thickness, which may be wrong")]
