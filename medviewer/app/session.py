@@ -382,8 +382,13 @@ class Session:
     def warnings_of(self, series: Series) -> tuple[Report, ...]:
         """Return the oddities of a series, those found while reading voxels included."""
         layer = self.layer_of(series)
-        late = tuple(layer.loading.warnings) if isinstance(layer, ImageLayer) else ()
-        return series.warnings + late
+        if isinstance(layer, ImageLayer):
+            late = tuple(layer.loading.warnings)
+        elif isinstance(layer, LabelLayer):
+            late = layer.labels.warnings
+        else:
+            late = layer.contours.warnings if isinstance(layer, ContourLayer) else ()
+        return series.warnings + tuple(w for w in late if w not in series.warnings)
 
     def close(self) -> None:
         """End all work."""

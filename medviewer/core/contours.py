@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from medviewer.core.study import Report
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contour:
@@ -52,3 +54,4 @@ class ContourSet:
     refers_to: str = ""
     name: str = ""
     image_uids: frozenset[str] = field(default_factory=frozenset)
+    warnings: tuple[Report, ...] = ()  # what was odd while reading

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from medviewer.core.errors import GeometryError
 from medviewer.core.geometry import Geometry
+from medviewer.core.study import Report
 
 # Okabe and Ito's colour-blind-safe set first, then clearly different hues; (r, g, b)
 PALETTE = (
@@ -76,6 +77,7 @@ class LabelMap:
     refers_to: str = ""
     name: str = ""
     fractional: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    warnings: tuple[Report, ...] = ()  # what was odd while reading
 
     def __post_init__(self) -> None:
         for layer in self.layers:

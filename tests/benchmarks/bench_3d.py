@@ -62,7 +62,8 @@ def main() -> None:
         frame = frames.get(timeout=120)
         return 1000 * (time.perf_counter() - begun), frame.mapper
 
-    print(f"{'preset':10} {'mapper':6} {'first':>8} {'turn p50':>9} {'turn p95':>9} {'rest':>8}   (ms a picture, with transfer)")
+    print("ms a picture, transfer to the window included")
+    print(f"{'preset':10} {'mapper':6} {'first':>8} {'turn p50':>9} {'turn p95':>9} {'rest':>8}")
     late = False
     for name in names:
         client.set_volume(VolumeItem(grid, PRESETS[name].transfer(grid.low, grid.high)))

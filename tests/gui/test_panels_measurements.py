@@ -126,7 +126,6 @@ def test_histogram_is_made_when_opened_and_follows_the_window(session, make_imag
     assert high - low == pytest.approx(window.width)
     panel.region.setRegion((100.0, 300.0))
     assert (image.window.centre, image.window.width) == (200.0, 200.0)
-    panel.plot.close()
 
 
 def test_histogram_without_image_says_so(session, qtbot) -> None:  # noqa: ANN001

@@ -41,7 +41,8 @@ def label_layer(image, count: int = 3, frame: str = "1.2.3", name: str = "mask")
 
 def contour_layer(frame: str = "1.2.3") -> ContourLayer:
     square = np.array([(0, 0, 110.0), (10, 0, 110), (10, 10, 110), (0, 10, 110)])
-    contours = ContourSet((ContourSegment(5, "GTV", (255, 0, 0), (Contour(square), Contour(square + (0, 0, 2)))),), frame)
+    drawn = (Contour(square), Contour(square + (0, 0, 2)))
+    contours = ContourSet((ContourSegment(5, "GTV", (255, 0, 0), drawn),), frame)
     series = Series("rt", "synthetic", "rtstruct", (), description="rt", frame_of_reference_uid=frame)
     return ContourLayer(series, contours, ContourCutter(contours), "rt")
 

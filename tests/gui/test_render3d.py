@@ -217,7 +217,8 @@ def test_maximum_intensity_shows_what_is_behind(tester):
     tester.client.set_volume(VolumeItem(render_grid(volume), PRESETS["ct-mip"].look))
     pixels = tester.draw().pixels[..., 0].astype(int)
     assert pixels[SIZE // 2, SIZE // 2] > 230
-    assert pixels[SIZE // 2, SIZE // 2 + 15] == pytest.approx(255 * (300 + 200) / 1100, abs=15)  # linear grey, -200...900
+    linear = 255 * (300 + 200) / 1100  # grey from -200 to 900 HU
+    assert pixels[SIZE // 2, SIZE // 2 + 15] == pytest.approx(linear, abs=15)
 
 
 def test_changing_the_look_changes_the_picture(tester):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import hashlib
 import multiprocessing
@@ -360,10 +361,21 @@ def test_a_wrong_offset_table_is_not_followed(write) -> None:
     np.testing.assert_array_equal(reader.read(1), GREY + 1)
 
 
-def test_htj2k(write) -> None:
-    """HTJ2K differs from JPEG 2000 in the block coder only; a plain stream is legal under its syntaxes too."""
-    reader = write(db.meta("1.2.840.10008.1.2.4.201") + db.module(40, 72) + db.encapsulated([[db.j2k(GREY)]]))
-    np.testing.assert_array_equal(reader.read(), GREY)
+# 16 x 24 pixels, value 31 (row + column); made with OpenJPH 0.26
+HTJ2K = b"".join((
+    b'|4;u>04YEK0000O0000G00000000000000O0000G0000000000009pH0sl|{2mk^A000XAQUDA90ssL31q1{@0smY86Cj9?kdTm&',
+    b'kdTm&kdTmwh=~7W02crOPjF>!N>E53R%LP^FfKASE;BCwkN^q*00000l>h<%lfVEb;rs;$bO68r696Xs0*7<}zyK1!026@Y00(pc',
+    b'Hrn_Af;0fY029Cf6+jv_{(*~h02(zk{s0I-cUAzv02MF*1#k+5Lh;&h0(Ah23WY+U_}~!sApz{T0Kfn%U;q}loO8}O=kxk{dT;`G',
+    b'06gcMbIv*E{QnRD03Q8-0DJZT0qnm3|Je',
+))
+
+
+@pytest.mark.parametrize("syntax", ["201", "202", "203"])
+def test_htj2k(write, syntax: str) -> None:
+    reader = write(db.meta(f"1.2.840.10008.1.2.4.{syntax}") + db.module(16, 24)
+                   + db.encapsulated([[base64.b85decode(HTJ2K)]]))
+    np.testing.assert_array_equal(reader.read(), np.indices((16, 24)).sum(0) * 31)
+    assert reader.reports == []
 
 
 @pytest.mark.parametrize(("photometric", "keep_rgb"), [("YBR_FULL_422", False), ("RGB", True)])

@@ -39,7 +39,7 @@ class HistogramPanel(Section):
         self._later = Later(self, self.refresh)
         for signal in (session.active_changed, session.display_changed, session.loaded_slices):
             signal.connect(self._later.ask)
-        self.expanded_changed.connect(self._later.ask)
+        self.expanded_changed.connect(lambda _: self.refresh())
 
     def refresh(self) -> None:
         """Show the active image's values and window, if the section is open."""

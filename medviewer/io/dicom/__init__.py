@@ -1,1 +1,1 @@
-"""DICOM: hardened headers, pixels in a worker, slices put together."""
+"""DICOM: hardened parsing, pixel decoding out of process, series sorting and the data doctor."""

@@ -17,6 +17,7 @@ from medviewer.io.dicom import guards
 _RED_CR, _GREEN_CB, _GREEN_CR, _BLUE_CB = 1.402, 0.344136, 0.714136, 1.772
 _CHANNELS = ("Red", "Green", "Blue")
 MAX_ENTRIES = 65536
+YBR = frozenset(("YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420"))  # RCT and ICT only exist inside J2K
 
 Values = NDArray[Any]
 
@@ -83,7 +84,7 @@ def _entries(data: Any, entries: int, bits: int, order: str) -> Values:
 
 
 def _eight_bits(values: Values, bits: int) -> NDArray[np.uint8]:
-    if bits > 8 and values.max() > 255 or bits > 8:
+    if bits > 8:
         values = values >> 8
     return np.clip(values, 0, 255).astype(np.uint8)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from medviewer.core.errors import ReadError
 from medviewer.core.study import Report
-from medviewer.io.dicom import codestream, colour, fragments, guards, syntaxes, worker
+from medviewer.io.dicom import codestream, colour, decoding, fragments, guards, stored, syntaxes, worker
 from medviewer.io.dicom.layout import PixelLayout
 from medviewer.io.dicom.parse import PixelPlace, Refused
 from medviewer.io.dicom.source import InflatedPixels, inflate_frame
@@ -33,7 +33,6 @@ TAGS: tuple[str, ...] = (
 BIG_CLAIM = 64 << 20  # a frame above this is not allocated unless a quarter of it is there
 BEST_DEFLATE = 100  # same for a deflated file
 BEST_RATIO = 4000  # a large frame compressed better than this is a claim, not a picture
-_MADE_RGB = frozenset(("YBR_RCT", "YBR_ICT"))  # JPEG 2000 decoders give RGB
 
 Values = NDArray[Any]
 
@@ -93,6 +92,8 @@ class FrameReader:
                 values = self._decoded(file, frame) if self.layout.compressed else self._native(file, frame, out)
         except OSError as error:
             raise self._error(f"it cannot be read ({error.strerror or error})") from error
+        except decoding.UnusableError as error:
+            raise self._error(str(error)) from error
         except (Refused, codestream.BadStreamError) as error:
             raise self._error(f"{self._which(frame)} {error}") from error
         except MemoryError as error:
@@ -143,10 +144,10 @@ class FrameReader:
         if size > BIG_CLAIM and have * 4 < size:
             raise self._error(f"a frame of {layout.columns} x {layout.rows} pixels should hold {size} bytes, "
                               f"but only {have} are there")
-        stored = np.dtype(np.uint8) if layout.bits_allocated == 1 else np.dtype(self._stored_type())
+        word = stored.word_type(layout)
         direct = (out is not None and out.dtype == layout.dtype and out.flags.c_contiguous
                   and layout.samples == 1 and not layout.colour and layout.bits_allocated > 1)
-        raw: Values = out.reshape(-1) if direct and out is not None else np.empty(-(-size // stored.itemsize), stored)
+        raw: Values = out.reshape(-1) if direct and out is not None else np.empty(-(-size // word.itemsize), word)
         view = raw.view(np.uint8)
         got = self._fill(file, begin, view.data[:have])
         if got == 0:
@@ -159,12 +160,12 @@ class FrameReader:
         if layout.bits_allocated == 1:
             bits = np.unpackbits(raw, bitorder="little")[skip:skip + layout.rows * layout.columns * layout.samples]
             return bits.reshape(self._stored_shape())
-        if self._big_endian() and stored.itemsize > 1:
+        if self._big_endian() and word.itemsize > 1:
             raw.byteswap(inplace=True)
-        present = raw[:got // stored.itemsize]
-        self._clean(present)
+        present = raw[:got // word.itemsize]
+        stored.reduce_to_used_bits(present, layout, self._report)
         if got < size:
-            raw[len(present):] = self._padding(present)
+            raw[len(present):] = stored.padding(present, layout, guards.value(self._header, "PixelPaddingValue"))
         return out if direct and out is not None else self._shaped(raw)
 
     def _fill(self, file: BinaryIO, begin: int, target: memoryview) -> int:
@@ -176,11 +177,6 @@ class FrameReader:
             if self._inflated is None or self._inflated.position > position:
                 self._inflated = InflatedPixels(self._header.deflated_from, self._header.size)
             return self._inflated.readinto(file, position, target)
-
-    def _stored_type(self) -> str:
-        layout = self.layout
-        kind = layout.dtype.kind if not layout.colour and layout.dtype.kind == "f" else "i" if layout.signed else "u"
-        return f"{kind}{layout.bits_allocated // 8}"
 
     def _stored_shape(self) -> tuple[int, ...]:
         layout = self.layout
@@ -251,120 +247,25 @@ class FrameReader:
         if layout.bits_allocated == 1:
             bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
             return bits[:layout.rows * layout.columns * layout.samples].reshape(self._stored_shape())
-        values = np.frombuffer(raw, self._stored_type())
-        self._clean(values)
+        values = np.frombuffer(raw, stored.word_type(layout))
+        stored.reduce_to_used_bits(values, layout, self._report)
         return self._shaped(values)
 
     def _decode(self, data: bytes, frame: int) -> Values:
-        request = self._request(data)
+        request = decoding.request_of(data, self.layout, self._report)
         try:
             values = worker.decode(request)
         except worker.DecodeError as error:
             raise self._error(f"{self._which(frame)} cannot be decoded: {error}") from error
         if self.layout.samples == 3:
-            return self._rgb(values, converted=request.codec == "jpeg-8bit" and not request.raw)
-        return self._as_stored(values)
-
-    def _request(self, data: bytes) -> worker.Request:
-        layout = self.layout
-        syntax = layout.transfer_syntax
-        if syntax in syntaxes.PROGRESSIVE or (syntax in syntaxes.COMPRESSED and syntax not in syntaxes.DECODABLE):
-            raise self._error(f"the compression {syntaxes.name_of(syntax)} is not supported")
-        size = (layout.rows, layout.columns, layout.samples, layout.bits_allocated)
-        if syntax == syntaxes.RLE:
-            segments = layout.samples * max(1, layout.bits_allocated // 8)
-            pixels = layout.rows * layout.columns
-            complete = codestream.check_rle(data, pixels // (8 if layout.bits_allocated == 1 else 1), segments)
-            if not complete:
-                self._report("truncated", f"a compressed frame breaks off after {len(data)} bytes",
-                             "the missing part is shown as zero")
-            return worker.Request("rle", data, *size, complete=complete)
-        stream = codestream.inspect(data)
-        self._compare(stream)
-        complete = codestream.seems_complete(data, stream.codec)
-        if not complete:
-            self._report("truncated", f"a compressed frame breaks off after {len(data)} bytes",
-                         "it is shown as far as it goes")
-        codec: str = stream.codec
-        if codec == "jpeg" and stream.bits == 8 and stream.marker in (0xC0, 0xC1, 0xC2):
-            codec = "jpeg-8bit"
-        elif stream.marker in codestream.PROGRESSIVE_SOF:
-            raise self._error("progressive JPEG with more than 8 bits is not supported")
-        return worker.Request(codec, data, *size, raw=self._keep_components(stream), complete=complete)
-
-    def _compare(self, stream: codestream.Stream) -> None:
-        """Refuse a code stream whose size is not the one in the header."""
-        layout = self.layout
-        if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
-            raise self._error(
-                f"the compressed picture says it has {stream.columns} x {stream.rows} pixels with {stream.samples} "
-                f"samples, the header says {layout.columns} x {layout.rows} with {layout.samples}")
-        if stream.bits > layout.bits_allocated and stream.bits > 8:
-            raise self._error(f"the compressed picture has {stream.bits} bits per sample, "
-                              f"the header allows {layout.bits_allocated}")
-        if stream.codec == "j2k" and stream.subsampled:
-            raise self._error("JPEG 2000 with colours at lower resolution is not supported")
-        if stream.codec == "j2k" and stream.signed != layout.signed and not layout.colour:
-            self._report("j2k-sign", "the compressed picture and the header disagree on whether values are signed",
-                         "the header was followed")
-
-    def _keep_components(self, stream: codestream.Stream) -> bool:
-        """Whether a colour JPEG must not be converted by the decoder.
-
-        A picture labelled RGB was stored without conversion, unless the stream itself says otherwise.
-        """
-        return self.layout.photometric == "RGB" and stream.adobe is None and not stream.subsampled
-
-    def _as_stored(self, values: Values) -> Values:
-        """Decoded grey values in the stored type, with the sign the header says."""
-        layout = self.layout
-        target = np.dtype(self._stored_type()) if layout.bits_allocated > 1 else np.dtype(np.uint8)
-        values = values.astype(target) if values.dtype.itemsize <= target.itemsize else self._narrow(values, target)
-        self._clean(values)
-        return values
-
-    def _narrow(self, values: Values, target: np.dtype[Any]) -> Values:
-        if values.size and (values.min() < -(1 << (8 * target.itemsize - 1)) or
-                            values.max() >= 1 << (8 * target.itemsize)):
+            return self._rgb(values, converted=decoding.gives_rgb(request, self.layout))
+        fitting = stored.fit(values, self.layout)
+        if fitting is None:
             raise self._error("the decoded values do not fit the stored type")
-        return values.astype(target)
+        stored.reduce_to_used_bits(fitting, self.layout, self._report)
+        return fitting
 
     # common
-
-    def _clean(self, values: Values) -> None:
-        """Reduce to the used bits, in place: shift, mask, extend the sign."""
-        layout = self.layout
-        unused = layout.bits_allocated - layout.bits_stored
-        if values.dtype.kind == "f" or not values.size or (not unused and layout.high_bit == layout.bits_stored - 1):
-            return
-        shift = layout.high_bit + 1 - layout.bits_stored
-        if shift and not layout.compressed:
-            np.right_shift(values, shift, out=values)
-        low, high = (-(1 << layout.bits_stored - 1), (1 << layout.bits_stored - 1) - 1) if layout.signed else (
-            0, (1 << layout.bits_stored) - 1)
-        least, most = int(values.min()), int(values.max())
-        if low <= least and most <= high:
-            return
-        if layout.signed:
-            room = 8 * values.dtype.itemsize - layout.bits_stored
-            np.left_shift(values, room, out=values)
-            np.right_shift(values, room, out=values)
-        else:
-            np.bitwise_and(values, high, out=values)
-            self._report("high-bits", f"bits above the {layout.bits_stored} used ones are set (an old overlay, or a "
-                         "wrong header)", "they were removed")
-
-    def _padding(self, present: Values) -> Any:
-        if self.layout.colour or not present.size:
-            return 0
-        found = guards.value(self._header, "PixelPaddingValue")
-        if isinstance(found, int):
-            bits = 8 * present.dtype.itemsize
-            wrapped = found - (1 << bits) if self.layout.signed and found >> (bits - 1) == 1 else found
-            info = np.iinfo(present.dtype) if present.dtype.kind in "iu" else None
-            if info is not None and info.min <= wrapped <= info.max:
-                return wrapped
-        return np.nanmin(present) if present.dtype.kind == "f" and not np.isnan(present).all() else present.min()
 
     def _rgb(self, values: Values, *, converted: bool = False) -> Values:
         layout = self.layout
@@ -372,7 +273,7 @@ class FrameReader:
         if layout.bits_stored > 8 and values.dtype.itemsize > 1:
             self._report("deep-colour", f"colours with {layout.bits_stored} bits", "shown with 8 bits")
         rgb = colour.to_eight_bits(unsigned, layout.bits_stored)
-        if not converted and layout.photometric.startswith("YBR") and layout.photometric not in _MADE_RGB:
+        if not converted and layout.photometric in colour.YBR:
             rgb = colour.ybr_to_rgb(rgb, partial="PARTIAL" in layout.photometric)
         return rgb
 

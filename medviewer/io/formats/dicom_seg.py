@@ -7,7 +7,6 @@ segment is empty. Segments that overlap go to different layers.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["READER", "read_segmentation", "write_seg"]
 
-log = logging.getLogger(__name__)
 LABELMAP_CLASS = "1.2.840.10008.5.1.4.1.1.66.7"
 Part = tuple[Placement, NDArray[np.unsignedinteger]]
 
@@ -76,9 +74,7 @@ class DicomSeg:
     def read_labels(self, series: Series, on: Geometry | None, *, job: Job) -> LabelMap:
         """Read the segments, on `on` if the frames lie on its voxels, else on their own grid."""
         labels, reports = read_segmentation(series.files[0], on, job=job)
-        for report in reports:
-            log.warning("%s: %s; %s", series.files[0].name, report.problem, report.fix)
-        return labels
+        return replace(labels, warnings=tuple(reports))
 
     def read_contours(self, series: Series, *, job: Job) -> None:
         """Refuse: there are none."""

@@ -7,6 +7,7 @@ taken as information, so a structure set whose references are wrong can still be
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ class RtStruct:
         """Read the contours as stored."""
         from medviewer.io.dicom.guards import read_header
 
-        return parse(read_header(series.files[0]), job, series.files[0])[0]
+        contours, reports = parse(read_header(series.files[0]), job, series.files[0])
+        return replace(contours, warnings=tuple(reports))
 
 
 READER = RtStruct()

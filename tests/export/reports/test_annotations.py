@@ -18,7 +18,8 @@ STORED = np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7)
 VOLUME = Volume(STORED, Geometry.from_spacing(STORED.shape, (2.0, 1.0, 1.0)), unit="HU",
                 rescale=Rescale(np.array(1.0), np.array(-1000.0)))
 ITEMS = [
-    Annotation(kind="length", name="d", points_lps=((0, 0, 0), (3, 4, 0)), series_uid="1.2", frame_of_reference_uid="1.3"),
+    Annotation(kind="length", name="d", points_lps=((0, 0, 0), (3, 4, 0)), series_uid="1.2",
+               frame_of_reference_uid="1.3"),
     Annotation(kind="angle", points_lps=((1, 0, 0), (0, 0, 0), (0, 1, 0))),
     Annotation(kind="bidirectional", points_lps=((0, 0, 0), (6, 0, 0), (0, 0, 0), (0, 2, 0))),
     Annotation(kind="probe", points_lps=((3, 2, 4),)),

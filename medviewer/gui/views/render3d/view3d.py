@@ -378,8 +378,11 @@ class View3D(QWidget):
             self.settled.emit()
 
     def wait_until_drawn(self, timeout_ms: int = 30_000) -> bool:
-        """Run the event loop until the newest state is drawn in full quality; False if it was not in time."""
-        if not self._is_settled():
+        """Run the event loop until the newest state is drawn in full quality.
+
+        Returns False if that was not in time, and at once for a hidden view or without the drawing process.
+        """
+        if not self._is_settled() and self.isVisible():
             loop = QEventLoop()
             self.settled.connect(loop.quit)
             timer = QTimer(singleShot=True, interval=timeout_ms)
