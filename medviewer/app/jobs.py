@@ -86,6 +86,10 @@ class Jobs:
                 self._post(self._emit)
 
         entry = RunningJob(key, title, Job(progress), time.monotonic(), text=title)
+        if self._closed:  # a late timer of a closing window
+            entry.job.cancel()
+            entry.finished.set()
+            return entry
         self._running[key] = entry
         self._pool.submit(self._run, entry, work, done, failed, cancelled)
         self.changed.emit()

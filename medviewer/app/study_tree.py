@@ -100,7 +100,10 @@ def person_name(text: str) -> str:
 def date_text(text: str) -> str:
     """Write a DICOM date as 2004-01-19; other texts stay."""
     plain = text.strip()
-    return f"{plain[:4]}-{plain[4:6]}-{plain[6:8]}" if len(plain) >= 8 and plain[:8].isdigit() else plain
+    if len(plain) < 8 or not plain[:8].isdigit():
+        return plain
+    # anonymisers blank month and day
+    return f"{plain[:4]}-{plain[4:6]}-{plain[6:8]}".removesuffix("-00").removesuffix("-00")
 
 
 

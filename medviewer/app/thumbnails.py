@@ -52,8 +52,10 @@ class Thumbnails:
         return series.id in self._done and self._done[series.id] is None
 
     def _next(self) -> None:
-        busy = self._running or any(isinstance(e.key, tuple) and e.key[0] in ("load", "scan")
-                                    for e in self._session.jobs.running)
+        keys = [e.key for e in self._session.jobs.running]
+        if self._running and (KEY, self._running) not in keys:
+            self._running = ""  # it was cancelled, or its answer is on the way
+        busy = self._running or any(isinstance(k, tuple) and k[0] in ("load", "scan") for k in keys)
         if busy or not self._waiting:
             return
         series = self._waiting.popleft()
@@ -61,15 +63,15 @@ class Thumbnails:
         layer = self._session.layer_of(series)
         loading = layer.loading if isinstance(layer, ImageLayer) and layer.loading.complete else None
         self._session.jobs.start((KEY, series.id), partial(_make, series, loading), title="Drawing thumbnails",
-                                 done=partial(self._finish, series), failed=partial(self._give_up, series),
-                                 cancelled=partial(self._finish, series, None))
+                                 done=partial(self._finish, series), failed=partial(self._give_up, series))
 
     def _give_up(self, series: Series, _error: MedviewerError) -> None:
         self._finish(series, None)  # opening the series will say what is wrong with it
 
     def _finish(self, series: Series, picture: Picture | None) -> None:
         self._done[series.id] = picture
-        self._running = ""
+        if self._running == series.id:
+            self._running = ""
         self.changed.emit(series.id)
         self._next()
 

@@ -26,6 +26,18 @@ class Report:
     fix: str = ""
     level: Level = "warning"
 
+    def __post_init__(self) -> None:
+        # written by many hands and read by people: whole sentences
+        object.__setattr__(self, "problem", _sentence(self.problem))
+        object.__setattr__(self, "fix", _sentence(self.fix))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?…" else ".")
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

@@ -55,6 +55,14 @@ def icon(name: str, colour: str, active_colour: str | None = None) -> QIcon:
     return result
 
 
+def row_icon(name: str, colour: str, selected: str) -> QIcon:
+    """Return an icon for a list, in another colour on selected rows."""
+    result = icon(name, colour)
+    for ratio in (1, 2):
+        result.addPixmap(_pixmap(SHAPES[name], selected, 18 * ratio), QIcon.Mode.Selected)
+    return result
+
+
 def _pixmap(shape: str, colour: str, size: int) -> QPixmap:
     svg = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g fill="none" stroke="COLOUR" '
            f'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">{shape}</g></svg>')

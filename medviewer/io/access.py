@@ -26,10 +26,11 @@ CONTOURS: tuple[Kind, ...] = ("rtstruct", "contours")
 
 def scan_all(paths: Paths, job: Job | None = None) -> ScanResult:
     """Find every series in files and folders, and list what was left out and why."""
+    from medviewer.io.references import with_missing_references
     from medviewer.io.scan import scan_paths
 
     several = [paths] if isinstance(paths, Path | str) else list(paths)
-    return scan_paths(several, job=job)
+    return with_missing_references(scan_paths(several, job=job))
 
 
 def scan(paths: Paths) -> list[Series]:

@@ -100,3 +100,12 @@ def test_progress_is_kept_for_the_status_bar(jobs: Jobs) -> None:
     assert (entry.fraction, entry.text) == (0.25, "quarter")
     gate.set()
     wait(jobs)
+
+
+def test_nothing_starts_once_closed(jobs: Jobs) -> None:
+    done: list[str] = []
+    jobs.close()
+    entry = jobs.start("a", lambda _: "late", done=done.append)
+    assert entry.finished.is_set()
+    assert entry.job.cancelled
+    assert (jobs.running, done) == ([], [])

@@ -60,7 +60,8 @@ def test_person_names(stored: str, shown: str) -> None:
     assert person_name(stored) == shown
 
 
-@pytest.mark.parametrize(("stored", "shown"), [("20040119", "2004-01-19"), ("", ""), ("soon", "soon")])
+@pytest.mark.parametrize(("stored", "shown"), [("20040119", "2004-01-19"), ("", ""), ("soon", "soon"),
+                                              ("20120000", "2012"), ("20120500", "2012-05")])
 def test_dates(stored: str, shown: str) -> None:
     assert date_text(stored) == shown
 

@@ -78,6 +78,27 @@ def test_thumbnails_come_in_the_background(session, panel, qtbot, opened) -> Non
     assert (row(panel, a).picture.width(), row(panel, a).picture.height()) == (128, 85)
 
 
+def test_cancelled_thumbnail_does_not_stop_the_others(session, panel, qtbot, monkeypatch) -> None:  # noqa: ANN001
+    import threading
+
+    from medviewer.io import access
+
+    gate, plain = threading.Event(), access.open_series
+
+    def slow(s: Series, job: object = None) -> Loaded:
+        if s.id == "a":
+            gate.wait(5)
+        return plain(s)
+
+    monkeypatch.setattr("medviewer.io.access.open_series", slow)
+    a, b = series("a"), series("b", 2)
+    found(session, panel, qtbot, a, b)
+    qtbot.waitUntil(lambda: any(e.key == ("thumbnail", "a") for e in session.jobs.running))
+    session.jobs.cancel(("thumbnail", "a"))
+    qtbot.waitUntil(lambda: row(panel, b).picture is not None)
+    gate.set()
+
+
 def test_badge_counts_what_is_odd_and_the_tip_tells_it(session, panel, qtbot) -> None:  # noqa: ANN001
     odd = series("odd", warnings=(Report("a", "slices are <uneven>", "each is shown in its place"),
                                   Report("b", "just a note", level="info"), Report("c", "cut short", level="error")))

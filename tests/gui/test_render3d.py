@@ -172,6 +172,17 @@ def test_surface_has_its_colour_and_opacity(tester):
     assert tester.draw().pixels.max() == 0
 
 
+def test_many_triangles_are_drawn_coarsely_while_moving_and_at_the_same_place(tester):
+    geometry = axial((200,) * 3, 0.45)
+    vertices, faces = surface(spots(geometry, (10.0, 0.0, 5.0), radius_mm=34).stored > 0, geometry)
+    vertices, faces = np.concatenate([vertices, vertices]), np.concatenate([faces, faces + len(vertices)])
+    assert len(faces) > 250_000
+    tester.client.set_surface(SurfaceItem("s", vertices, faces, (250, 250, 250)))
+    full, moving = (tester.draw(quality=q).pixels.astype(float) for q in ("full", "moving"))
+    assert np.abs(full - moving).mean() < 6
+    assert (full != moving).any()
+
+
 def test_surface_in_front_hides_and_a_volume_in_front_of_it_is_seen_through_a_translucent_one(tester):
     tester.client.set_volume(bone(spots(axial(), (0.0, 15.0, 0.0), radius_mm=14)))  # behind, seen from the front
     white = tester.draw().pixels[SIZE // 2, SIZE // 2].astype(int)
@@ -382,8 +393,10 @@ def test_widget_sends_only_changed_surfaces(view, monkeypatch):
     view.set_surfaces(items)
     assert view.wait_until_drawn()
     sent = []
-    monkeypatch.setattr(view._client, "set_surface", lambda item: sent.append(item.id))
-    monkeypatch.setattr(view._client, "remove_surface", lambda name: sent.append(f"-{name}"))
+    monkeypatch.setattr(view._drawing.client, "set_surface", lambda item: sent.append(item.id))
+    monkeypatch.setattr(view._drawing.client, "remove_surface", lambda name: sent.append(f"-{name}"))
+    view.set_surfaces([SurfaceItem(name, vertices, faces, (200, 50, 50)) for name in "ab"])
+    assert sent == []
     view.set_surfaces([items[0], SurfaceItem("b", vertices, faces, (0, 0, 255))])
     assert sent == ["b"]
     view.set_surfaces([items[0]])

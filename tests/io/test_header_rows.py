@@ -11,6 +11,8 @@ import pytest
 from medviewer.core.errors import MedviewerError
 from medviewer.io.header_rows import HeaderRow, filter_rows, header_rows, hide_personal, plain
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 
 def flat(rows: list[HeaderRow]) -> dict[str, HeaderRow]:
     found = {}

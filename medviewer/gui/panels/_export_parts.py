@@ -117,7 +117,6 @@ class PreviewTree(QWidget):
         self.tree = QTreeWidget(objectName="export-tree", headerHidden=True)
         self.tree.setFixedHeight(TREE_HEIGHT)
         self.tree.setIndentation(14)
-        self.tree.setWordWrap(True)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -151,7 +150,7 @@ class PreviewTree(QWidget):
             item.setForeground(0, QColor(theme_of(self._session).warning))
         item.setToolTip(0, "\n".join(common_reasons(lines)) if warn or title == "Left out" else title)
         for line in lines[:MOST_LINES]:
-            child = QTreeWidgetItem(item, [line])
+            child = QTreeWidgetItem(item, [line.replace(": ", "\n", 1)])  # the reason stands below the item
             child.setToolTip(0, line)
         if len(lines) > MOST_LINES:
             QTreeWidgetItem(item, [f"… and {len(lines) - MOST_LINES} more"])

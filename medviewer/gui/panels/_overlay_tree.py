@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
 )
 
 from medviewer.app.layers import ContourLayer, LabelLayer
-from medviewer.gui.icons import icon
+from medviewer.gui.icons import row_icon
 from medviewer.gui.panels._parts import swatch, theme_of
 
 if TYPE_CHECKING:
@@ -210,8 +210,9 @@ class OverlayTree(QTreeWidget):
 
     def _make_icons(self) -> None:
         roles = QPalette.ColorRole
-        self._icons = {True: icon("eye", self.palette().color(roles.Text).name()),
-                       False: icon("eye-off", self.palette().color(roles.PlaceholderText).name())}
+        chosen = self.palette().color(roles.HighlightedText).name()
+        self._icons = {True: row_icon("eye", self.palette().color(roles.Text).name(), chosen),
+                       False: row_icon("eye-off", self.palette().color(roles.PlaceholderText).name(), chosen)}
 
     def _fit(self) -> None:
         """Be as high as the content, within bounds: the side panel scrolls, the tree only where it is long."""

@@ -110,7 +110,7 @@ class ExportPanel(QWidget):
         """Look at the sources when the panel comes into sight."""
         super().showEvent(event)
         if self._stale:
-            self._later.ask()
+            QTimer.singleShot(0, self.check)
 
     def _on_change(self) -> None:
         self._stale = True

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTreeWi
 
 from medviewer.app import measure_rows
 from medviewer.core.errors import MedviewerError
-from medviewer.gui.icons import icon
+from medviewer.gui.icons import row_icon
 from medviewer.gui.panels._parts import IconButton, Later, Panel, Section, dim_label
 
 if TYPE_CHECKING:
@@ -98,11 +98,12 @@ class MeasurementsPanel(Section):
 
     def _fill(self, rows: list[MeasureRow]) -> None:
         colour = self.palette().windowText().color().name()
+        chosen = self.palette().highlightedText().color().name()
         self.tree.clear()
         for row in rows:
             item = QTreeWidgetItem([row.name, "\n".join(row.lines[:2]), row.slice])
             item.setData(NAME, ID, row.id)
-            item.setIcon(NAME, icon(row.kind, colour))
+            item.setIcon(NAME, row_icon(row.kind, colour, chosen))
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
             tip = "\n".join([measure_rows.LABELS[row.kind], *row.lines, row.slice])
             for column in (NAME, RESULT, SLICE):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
@@ -15,7 +17,7 @@ from vtkmodules.vtkCommonDataModel import (
     vtkPolyData,
 )
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
-from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
+from vtkmodules.vtkFiltersCore import vtkBinnedDecimation, vtkPolyDataNormals
 from vtkmodules.vtkRenderingCore import (
     vtkActor,
     vtkColorTransferFunction,
@@ -28,6 +30,9 @@ from vtkmodules.vtkRenderingCore import (
 from medviewer.gui.views.render3d.scene import CropBox, SliceItem, SurfaceItem, SurfaceLook
 from medviewer.ops.render_grid import RenderGrid
 from medviewer.ops.volume_presets import TransferFunction
+
+COARSE_FROM = 20_000  # triangles
+COARSE_BINS = (40, 40, 40)
 
 
 def image_of(grid: RenderGrid) -> tuple[vtkImageData, NDArray[np.int16]]:
@@ -80,33 +85,50 @@ def volume_property(look: TransferFunction, grid: RenderGrid) -> vtkVolumeProper
     return result
 
 
-def surface_actor(item: SurfaceItem) -> vtkActor:
-    """Make a smooth-shaded surface."""
-    poly = vtkPolyData()
-    poly.SetPoints(_points(item.vertices))
-    poly.SetPolys(_cells(item.faces))
+class SurfaceActor:
+    """A smooth-shaded surface, with a coarse copy for pictures while moving."""
+
+    def __init__(self, item: SurfaceItem) -> None:
+        self.item = item
+        poly = vtkPolyData()
+        poly.SetPoints(_points(item.vertices))
+        poly.SetPolys(_cells(item.faces))
+        self.fine = self.coarse = _shaded(poly)
+        if len(item.faces) > COARSE_FROM:
+            bins = vtkBinnedDecimation()
+            bins.SetInputData(poly)
+            bins.AutoAdjustNumberOfDivisionsOff()
+            bins.SetNumberOfDivisions(*COARSE_BINS)
+            bins.SetPointGenerationModeToBinAverages()
+            bins.Update()
+            self.coarse = _shaded(bins.GetOutput())
+        self.actor = vtkActor()
+        self.actor.SetMapper(self.fine)
+        shade = self.actor.GetProperty()
+        shade.SetAmbient(0.12)
+        shade.SetDiffuse(0.88)
+        shade.SetSpecular(0.2)
+        shade.SetSpecularPower(25)
+        self.set_look(SurfaceLook.of(item))
+
+    def set_look(self, look: SurfaceLook) -> None:
+        """Change the colour; opacity and visibility are the stage's business (see `Stage`)."""
+        self.item = replace(self.item, colour=look.colour, opacity=look.opacity, visible=look.visible)
+        self.actor.GetProperty().SetColor(*(c / 255 for c in look.colour))
+
+    def cut(self, planes: vtkPlaneCollection) -> None:
+        """Draw only what lies on the inner side of all planes."""
+        for mapper in (self.fine, self.coarse):
+            mapper.SetClippingPlanes(planes)
+
+
+def _shaded(poly: vtkPolyData) -> vtkPolyDataMapper:
     normals = vtkPolyDataNormals()
     normals.SetInputData(poly)
     normals.SplittingOff()
     normals.ConsistencyOff()
     normals.Update()
-    mapper = vtkPolyDataMapper()
-    mapper.SetInputData(normals.GetOutput())
-    mapper.ScalarVisibilityOff()
-    actor = vtkActor()
-    actor.SetMapper(mapper)
-    shade = actor.GetProperty()
-    shade.SetAmbient(0.12)
-    shade.SetDiffuse(0.88)
-    shade.SetSpecular(0.2)
-    shade.SetSpecularPower(25)
-    apply_look(actor, SurfaceLook.of(item))
-    return actor
-
-
-def apply_look(actor: vtkActor, look: SurfaceLook) -> None:
-    """Give a surface its colour; opacity is the stage's business (see `Stage`)."""
-    actor.GetProperty().SetColor(*(c / 255 for c in look.colour))
+    return _mapper(normals.GetOutput())
 
 
 def slice_actors(item: SliceItem) -> tuple[vtkActor, vtkActor]:

@@ -67,20 +67,28 @@ class RenderClient:
         self._threads: list[threading.Thread] = []
 
     @property
+    def is_started(self) -> bool:
+        """Whether `start` was called, and not `close` since."""
+        return bool(self._threads)
+
+    @property
     def pid(self) -> int | None:
         """Process id of the drawing process, if one runs."""
         process = self._process
         return process.pid if process is not None else None
 
     def start(self) -> None:
-        """Start the drawing process; returns at once."""
+        """Start the drawing process, unless it was started; returns at once."""
+        if self._threads:
+            return
+        self._closing, self._request, self._request_sent = False, None, True
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for run, name in
                          ((self._run, "render3d-read"), (self._write, "render3d-write"))]
         for thread in self._threads:
             thread.start()
 
     def close(self) -> None:
-        """End the process and the threads; nothing is left behind."""
+        """End the process and the threads; what is shown is remembered for another start."""
         with self._changed:
             self._closing = True
             process = self._process

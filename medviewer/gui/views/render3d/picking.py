@@ -57,6 +57,8 @@ def surface_depth(item: SurfaceItem, start: Vec, direction: Vec) -> float | None
     """Return the distance to the first triangle a ray hits (Moeller and Trumbore 1997)."""
     if not len(item.faces):
         return None
+    if clip_ray(start, direction, item.vertices.min(axis=0) - 1e-3, item.vertices.max(axis=0) + 1e-3) is None:
+        return None
     points = item.vertices.astype(np.float64) - start
     a, b, c = (points[item.faces[:, n]] for n in range(3))
     edge1, edge2 = b - a, c - a

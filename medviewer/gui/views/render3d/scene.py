@@ -53,6 +53,10 @@ class SurfaceItem:
         """Whether only the look differs, so that the triangles need not travel again."""
         return self.vertices is other.vertices and self.faces is other.faces
 
+    def same(self, other: SurfaceItem) -> bool:
+        """Whether there is no difference at all."""
+        return self.same_shape(other) and SurfaceLook.of(self) == SurfaceLook.of(other)
+
 
 @dataclass(frozen=True)
 class SurfaceLook:

@@ -44,6 +44,7 @@ RAY_SPACINGS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0)  # pixels between rays while movi
 MOVING_STEP = 1.5  # distance between samples on a ray while moving, voxels; at rest the look says
 LAYERS = 4  # pictures averaged for translucent surfaces
 MOVING_LAYERS = 2
+MOVING_TRIANGLES = 250_000  # with more, surfaces are drawn coarsely while moving
 
 
 class Stage:
@@ -66,7 +67,7 @@ class Stage:
         self._item: VolumeItem | None = None
         self._volume: vtkVolume | None = None
         self._image: object = None
-        self._surfaces: dict[str, tuple[SurfaceItem, vtkActor]] = {}
+        self._surfaces: dict[str, actors.SurfaceActor] = {}
         self._slices: tuple[SliceItem, ...] = ()
         self._slice_actors: list[vtkActor] = []
         self._crop: CropBox | None = None
@@ -149,23 +150,19 @@ class Stage:
     def set_surface(self, item: SurfaceItem) -> None:
         """Add or replace a surface."""
         self.remove_surface(item.id)
-        actor = actors.surface_actor(item)
-        self._surfaces[item.id] = (item, actor)
-        self._renderer.AddActor(actor)
+        surface = self._surfaces[item.id] = actors.SurfaceActor(item)
+        self._renderer.AddActor(surface.actor)
         self.set_crop(self._crop)
 
     def set_surface_look(self, look: SurfaceLook) -> None:
         """Change colour, opacity or visibility."""
         if look.id in self._surfaces:
-            item, actor = self._surfaces[look.id]
-            item = SurfaceItem(item.id, item.vertices, item.faces, look.colour, look.opacity, look.visible)
-            self._surfaces[look.id] = (item, actor)
-            actors.apply_look(actor, look)
+            self._surfaces[look.id].set_look(look)
 
     def remove_surface(self, surface_id: str) -> None:
         """Take a surface away, if it is there."""
         if surface_id in self._surfaces:
-            actor = self._surfaces.pop(surface_id)[1]
+            actor = self._surfaces.pop(surface_id).actor
             self._renderer.RemoveActor(actor)
             actor.ReleaseGraphicsResources(self._window)
 
@@ -186,11 +183,12 @@ class Stage:
         if self._volume is not None:
             self._volume.GetMapper().SetClippingPlanes(planes)
         cut = planes if box is not None and box.surfaces else vtkPlaneCollection()
-        for _, actor in self._surfaces.values():
-            actor.GetMapper().SetClippingPlanes(cut)
+        for surface in self._surfaces.values():
+            surface.cut(cut)
 
     def render(self, request: RenderRequest, abort: Callable[[], bool]) -> NDArray[np.uint8] | None:
         """Draw a picture, (height, width, 3) uint8; None if `abort` became true meanwhile."""
+        self._choose_detail(request.quality)
         self._place_camera(request)
         self._sample_distances(request.quality)
         self._abort = abort if request.quality == "full" else None
@@ -200,8 +198,8 @@ class Stage:
         for shown in layers:
             if shown in pictures:
                 continue
-            for surface_id, (_, actor) in self._surfaces.items():
-                actor.SetVisibility(surface_id in shown)
+            for surface_id, surface in self._surfaces.items():
+                surface.actor.SetVisibility(surface_id in shown)
             self._window.Render()
             if self._window.GetAbortRender():
                 return None
@@ -216,13 +214,19 @@ class Stage:
     def pick(self, request: PickRequest) -> NDArray[np.float64] | None:
         """Return the point under a pixel, LPS mm."""
         start, direction = request.camera.ray(request.x, request.y, request.width, request.height)
-        return pick(self._item, [item for item, _ in self._surfaces.values()], self._slices, self._crop,
+        return pick(self._item, [surface.item for surface in self._surfaces.values()], self._slices, self._crop,
                     start, direction)
+
+    def _choose_detail(self, quality: Quality) -> None:
+        shown = [s for s in self._surfaces.values() if s.item.visible]
+        coarse = quality == "moving" and sum(len(s.item.faces) for s in shown) > MOVING_TRIANGLES
+        for surface in shown:
+            surface.actor.SetMapper(surface.coarse if coarse else surface.fine)
 
     def _layers(self, count: int) -> list[frozenset[str]]:
         """Share each surface out over `count` pictures by its opacity, each starting at another picture."""
         layers: list[set[str]] = [set() for _ in range(count)]
-        visible = [item for item, _ in self._surfaces.values() if item.visible and item.opacity > 0]
+        visible = [s.item for s in self._surfaces.values() if s.item.visible and s.item.opacity > 0]
         for rank, item in enumerate(visible):
             for n in range(max(round(item.opacity * count), 1)):
                 layers[(rank + n) % count].add(item.id)
@@ -236,8 +240,8 @@ class Stage:
         camera.SetFocalPoint(*request.camera.focus)
         camera.SetViewUp(*request.camera.axes[1])
         camera.SetViewAngle(request.camera.angle_deg)
-        for _, actor in self._surfaces.values():  # the depth range must hold for all layers
-            actor.SetVisibility(True)
+        for surface in self._surfaces.values():  # the depth range must hold for all layers
+            surface.actor.SetVisibility(True)
         self._renderer.ResetCameraClippingRange()
 
     def _sample_distances(self, quality: Quality) -> None:

@@ -6,34 +6,22 @@ arrays are made ready in threads and everything else happens in the drawing proc
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
-from PyQt6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QWheelEvent
+from PyQt6.QtCore import QEventLoop, QPoint, QPointF, QRectF, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QWheelEvent
 from PyQt6.QtWidgets import QWidget
 
 from medviewer.core.errors import ParamError
 from medviewer.core.volume import Volume
 from medviewer.gui.views.render3d import overlay
-from medviewer.gui.views.render3d.client import Callbacks, RenderClient
 from medviewer.gui.views.render3d.controls import Controls
+from medviewer.gui.views.render3d.drawing import Drawing
 from medviewer.gui.views.render3d.mouse import Mouse
 from medviewer.gui.views.render3d.prepare import Background, Prepared, ThreadBackground, prepare, prepare_inside
-from medviewer.gui.views.render3d.scene import (
-    Camera,
-    CropBox,
-    Frame,
-    PickRequest,
-    Quality,
-    RenderRequest,
-    SliceItem,
-    SurfaceItem,
-    Vector,
-    VolumeItem,
-)
+from medviewer.gui.views.render3d.scene import Camera, CropBox, Quality, SliceItem, SurfaceItem, VolumeItem
 from medviewer.ops.volume_presets import Preset, preset_by_id, presets_for
 
 REST_MS = 180
@@ -56,47 +44,36 @@ class View3D(QWidget):
     preset_changed = pyqtSignal(str)
     crop_changed = pyqtSignal(object)  # CropBox or None
     settled = pyqtSignal()  # the newest state is on the screen, in full quality
-    _frame_arrived = pyqtSignal(object)
-    _pick_arrived = pyqtSignal(int, object)
-    _status_arrived = pyqtSignal(str, str)
 
     def __init__(self, parent: QWidget | None = None, run_in_background: Background | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("view3d")
         self.setMinimumSize(80, 80)
         self._background = run_in_background or ThreadBackground()
-        self._client: RenderClient | None = None
-        self._sent: VolumeItem | None = None
-        self._unavailable = self._problem = ""
+        self._drawing = Drawing(self)
+        self._problem = ""
         self._volume: Volume | None = None
         self._prepared: dict[bool, Prepared] = {}  # whole volume, and inside of the body only
-        self._preparing = self._generation = self._first_serial = 0
+        self._preparing = self._generation = 0
         self._preset = ""
-        self._surfaces: dict[str, SurfaceItem] = {}
-        self._slices: tuple[SliceItem, ...] = ()
         self._crop: CropBox | None = None
         self._focus: np.ndarray | None = None
         self._camera: Camera | None = None
-        self._serials = itertools.count(1)
-        self._asked: dict[int, Camera] = {}
-        self._newest: RenderRequest | None = None
-        self._shown: Frame | None = None
-        self._shown_camera: Camera | None = None
-        self._picture = QImage()
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(partial(self._ask, "full"))
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self._ask_full_if_still)
         self._controls = Controls(self)
         self._mouse = Mouse(self)
+        self.destroyed.connect(self._drawing.client.close)
         self._connect()
         self.set_theme(True)
         self._describe()
 
     def _connect(self) -> None:
-        self._frame_arrived.connect(self._show_frame, Qt.ConnectionType.QueuedConnection)
-        self._pick_arrived.connect(self._on_picked, Qt.ConnectionType.QueuedConnection)
-        self._status_arrived.connect(self._on_status, Qt.ConnectionType.QueuedConnection)
+        self._drawing.drawn.connect(self._on_drawn)
+        self._drawing.picked.connect(self.picked)
+        self._drawing.status_changed.connect(self._on_drawn)
         self._controls.preset_chosen.connect(self.set_preset)
         self._controls.view_chosen.connect(self.look_from)
         self._controls.fit_chosen.connect(self.fit)
@@ -119,7 +96,7 @@ class View3D(QWidget):
         if moved:
             self._camera = None
             self.set_crop(None)
-            self._forget_picture()
+            self._drawing.forget_picture()
         if volume is not None:
             self._prepare(False, partial(prepare, volume, t))
         self._changed()
@@ -134,11 +111,6 @@ class View3D(QWidget):
             self._prepared[inside] = result
             self._problem = result.problem
         self._changed()
-
-    def _forget_picture(self) -> None:
-        """Never show the picture of another patient while the new one is made ready."""
-        self._picture, self._shown = QImage(), None
-        self._first_serial = next(self._serials)
 
     def _presets(self) -> tuple[Preset, ...]:
         if self._volume is None:
@@ -162,21 +134,12 @@ class View3D(QWidget):
 
     def set_surfaces(self, items: Iterable[SurfaceItem]) -> None:
         """Show these surfaces and no others; only what changed is sent."""
-        new = {item.id: item for item in items}
-        if self._client is not None:
-            for surface_id in self._surfaces.keys() - new.keys():
-                self._client.remove_surface(surface_id)
-            for surface_id, item in new.items():
-                if self._surfaces.get(surface_id) is not item:
-                    self._client.set_surface(item)
-        self._surfaces = new
-        self._changed()
+        if self._drawing.set_surfaces(items):
+            self._changed()
 
     def set_slices(self, items: Sequence[SliceItem]) -> None:
         """Show these slice pictures and no others."""
-        self._slices = tuple(items)
-        if self._client is not None:
-            self._client.set_slices(self._slices)
+        self._drawing.set_slices(items)
         self._changed(moving=True)
 
     def set_crop(self, box: CropBox | None) -> None:
@@ -186,8 +149,7 @@ class View3D(QWidget):
         self._crop = box
         if box is None:
             self._controls.crop_button.setChecked(False)
-        if self._client is not None:
-            self._client.set_crop(box)
+        self._drawing.client.set_crop(box)
         self._changed(moving=True)
         self.crop_changed.emit(box)
 
@@ -196,8 +158,7 @@ class View3D(QWidget):
         self._ground = DARK if dark else LIGHT
         self._controls.set_colours(*(("#e6e9ee", "rgba(42,46,53,200)", "#3a4049") if dark else
                                      ("#1b1f24", "rgba(255,255,255,200)", "#c6ccd4")))
-        if self._client is not None:
-            self._client.set_background(self._ground)
+        self._drawing.client.set_background(self._ground)
         self._changed()
 
     def set_focus(self, lps: Sequence[float] | None) -> None:
@@ -208,7 +169,7 @@ class View3D(QWidget):
     @property
     def worker_pid(self) -> int | None:
         """Process id of the drawing process, if one runs."""
-        return self._client.pid if self._client is not None else None
+        return self._drawing.client.pid
 
     @property
     def camera(self) -> Camera | None:
@@ -240,8 +201,8 @@ class View3D(QWidget):
     def _scene_points(self) -> np.ndarray | None:
         if self._volume is not None:
             return self._volume.geometry.corners_lps()
-        points = [s.vertices for s in self._surfaces.values() if len(s.vertices)]
-        points += [np.array([s.top_left, s.top_right, s.bottom_left]) for s in self._slices]
+        points = [s.vertices for s in self._drawing.surfaces.values() if len(s.vertices)]
+        points += [np.array([s.top_left, s.top_right, s.bottom_left]) for s in self._drawing.slices]
         return np.concatenate([np.array([p.min(axis=0), p.max(axis=0)]) for p in points]) if points else None
 
     # cropping by hand
@@ -271,8 +232,8 @@ class View3D(QWidget):
     def _changed(self, *, moving: bool = False) -> None:
         """Ask for a picture of the new state, as soon as the event loop is free."""
         self._describe()
-        self._newest = None
-        if moving and self._shown is not None:
+        self._drawing.outdate()
+        if moving and self._drawing.shown is not None:
             self._ask("moving")
             self._rest.start()
         else:
@@ -284,51 +245,25 @@ class View3D(QWidget):
             self._ask("full")
 
     def _ask(self, quality: Quality) -> None:
-        if not self.isVisible() or self._unavailable or not self._has_content():
+        if not self.isVisible() or not self._has_content():
             self._settle_if_idle()
             return
         if self._camera is None:
-            self.look_from("A")
-        if self._camera is None:
-            return
-        client = self._started_client()
-        self._send_volume(client)
-        width, height = self._frame_size()
-        request = RenderRequest(next(self._serials), self._camera, width, height, quality)
-        self._asked[request.serial] = self._camera
-        self._newest = request
-        client.render(request)
+            points = self._scene_points()
+            if points is None:
+                return
+            self._camera = Camera.fitting("A", points, self.width() / max(self.height(), 1))
+        self._drawing.set_volume(self._volume_item())
+        self._drawing.ask(self._camera, *self._frame_size(), quality)
 
     def _has_content(self) -> bool:
-        return bool(self._volume is not None or self._surfaces or self._slices)
+        return bool(self._volume is not None or self._drawing.surfaces or self._drawing.slices)
 
     def _frame_size(self) -> tuple[int, int]:
         ratio = self.devicePixelRatioF()
         width, height = max(self.width() * ratio, 16), max(self.height() * ratio, 16)
         shrink = min((MAX_PIXELS / (width * height)) ** 0.5, 1.0)
         return round(width * shrink), round(height * shrink)
-
-    def _started_client(self) -> RenderClient:
-        if self._client is None:
-            client = RenderClient(Callbacks(self._frame_arrived.emit, self._pick_arrived.emit,
-                                            self._status_arrived.emit))
-            client.set_background(self._ground)
-            client.set_crop(self._crop)
-            client.set_slices(self._slices)
-            for item in self._surfaces.values():
-                client.set_surface(item)
-            self._client, self._sent = client, None
-            client.start()
-        return self._client
-
-    def _send_volume(self, client: RenderClient) -> None:
-        """Send the volume with the present look, if it is ready; the inside of the body is made on demand."""
-        item = self._volume_item()
-        old = self._sent
-        same = item is old or (item is not None and old is not None and item.grid is old.grid and item.look == old.look)
-        if not same:
-            client.set_volume(item)
-            self._sent = item
 
     def _volume_item(self) -> VolumeItem | None:
         whole = self._prepared.get(False)
@@ -345,33 +280,15 @@ class View3D(QWidget):
 
     # answers
 
-    def _show_frame(self, frame: Frame) -> None:
-        if frame.serial < self._first_serial or (self._shown is not None and frame.serial < self._shown.serial):
-            return
-        self._shown = frame
-        self._shown_camera = self._asked.get(frame.serial, self._camera)
-        self._asked = {serial: camera for serial, camera in self._asked.items() if serial > frame.serial}
-        height, width = frame.pixels.shape[:2]
-        self._picture = QImage(frame.pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    def _on_drawn(self) -> None:
         self._describe()
         self.update()
         self._settle_if_idle()
 
-    def _on_picked(self, _serial: int, lps: Vector | None) -> None:
-        if lps is not None:
-            self.picked.emit(lps)
-
-    def _on_status(self, status: str, reason: str) -> None:
-        if status == "unavailable":
-            self._unavailable = reason or "the drawing process could not be started"
-            self._settle_if_idle()
-        self._describe()
-
     def _is_settled(self) -> bool:
-        if self._unavailable or (not self._has_content() and not self._preparing):
+        if self._drawing.unavailable or (not self._has_content() and not self._preparing):
             return True
-        return (self._preparing == 0 and self._newest is not None and self._shown is not None
-                and self._newest.quality == "full" and self._shown.serial >= self._newest.serial)
+        return self._preparing == 0 and self._drawing.is_current
 
     def _settle_if_idle(self) -> None:
         if self._is_settled():
@@ -392,30 +309,31 @@ class View3D(QWidget):
             loop.exec()
             timer.stop()
             self.settled.disconnect(loop.quit)
-        return self._is_settled() and not self._unavailable
+        return self._is_settled() and not self._drawing.unavailable
 
     def _describe(self) -> None:
         """Update badges and message."""
         badges = []
         grid = next((p.grid for p in self._prepared.values() if p.grid is not None), None)
-        if self._shown is not None and self._has_content() and not self._unavailable:
+        shown, unavailable = self._drawing.shown, self._drawing.unavailable
+        if shown is not None and self._has_content() and not unavailable:
             how = {"GPU": self.tr("GPU ray casting"), "CPU": self.tr("CPU ray casting")}
-            if self._shown.mapper or self._surfaces:
-                badges.append(how.get(self._shown.mapper, self.tr("surfaces only")))
+            if shown.mapper or self._drawing.surfaces:
+                badges.append(how.get(shown.mapper, self.tr("surfaces only")))
             if grid is not None and grid.factor > 1.05:
                 badges.append(self.tr("reduced ×{:.2g}").format(grid.factor))
-            if self._shown.quality == "moving":
+            if shown.quality == "moving":
                 badges.append(self.tr("preview"))
         if self._preparing:
             badges.append(self.tr("preparing …"))
         self._controls.badges.setText("  ·  ".join(badges))
-        if self._unavailable:
+        if unavailable:
             text = self.tr("The 3D view is not available: the graphics program ended ({}). "
-                           "All other views work.").format(self._unavailable)
+                           "All other views work.").format(unavailable)
             self._controls.show_message(text, retry=True)
         elif not self._has_content():
             self._controls.show_message(self.tr("Nothing to show in 3D yet."))
-        elif not self._surfaces and not self._slices:
+        elif not self._drawing.surfaces and not self._drawing.slices:
             self._controls.show_message(self._problem)
         else:
             self._controls.show_message("")
@@ -423,17 +341,13 @@ class View3D(QWidget):
     def retry(self) -> None:
         """Start the drawing process anew after it was given up."""
         self.close_worker()
-        self._unavailable = ""
         self._changed()
 
     def close_worker(self) -> None:
         """End the drawing process and all work; the view may be used again afterwards."""
         self._rest.stop()
         self._soon.stop()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        self._shown, self._newest = None, None
+        self._drawing.close()
         if isinstance(self._background, ThreadBackground):
             self._background.join()
 
@@ -441,8 +355,8 @@ class View3D(QWidget):
 
     def pick_at(self, x: float, y: float) -> None:
         """Find the point under a widget position; the answer comes as the signal `picked`."""
-        if self._client is not None and self._camera is not None and not self._unavailable:
-            self._client.pick(PickRequest(next(self._serials), self._camera, x, y, self.width(), self.height()))
+        if self._camera is not None:
+            self._drawing.pick(self._camera, x, y, self.width(), self.height())
 
     def show_menu(self, where: QPoint) -> None:
         """Open the menu of looks and sides."""
@@ -473,15 +387,12 @@ class View3D(QWidget):
     def paintEvent(self, event: object) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(*self._ground))
-        camera = self._shown_camera
-        if self._unavailable or camera is None or self._picture.isNull() or not self._has_content():
+        camera, picture = self._drawing.camera, self._drawing.picture
+        if self._drawing.unavailable or camera is None or picture.isNull() or not self._has_content():
             return
         painter.setRenderHints(QPainter.RenderHint.SmoothPixmapTransform | QPainter.RenderHint.Antialiasing)
-        width = self.height() * self._picture.width() / self._picture.height()  # the height is what a camera fixes
-        left = (self.width() - width) / 2
-        painter.drawImage(QPointF(left, 0), self._picture.scaled(
-            round(width), self.height(), Qt.AspectRatioMode.IgnoreAspectRatio,
-            Qt.TransformationMode.SmoothTransformation) if self._picture.height() != self.height() else self._picture)
+        width = self.height() * picture.width() / picture.height()  # the height is what a camera fixes
+        painter.drawImage(QRectF((self.width() - width) / 2, 0, width, self.height()), picture)
         if self._focus is not None:
             overlay.paint_focus(painter, camera, self._focus, self.width(), self.height())
         if self.cropping:
