@@ -75,8 +75,8 @@ class ImageLayer(Layer):
         ready = np.flatnonzero(loading.ready[0])
         self.window: Window = default_window(loading.volume, 0, ready if ready.size else None)
         self.voi_lut: VoiLut | None = loading.volume.voi_lut
-        if self.volume.unit.startswith("SUV"):
-            self.inverted = True
+        if self.volume.modality == "PT":
+            self.inverted = not self.inverted  # hot is dark, as on film
 
     @property
     def volume(self) -> Volume:

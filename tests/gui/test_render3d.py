@@ -4,6 +4,8 @@ import contextlib
 import os
 import queue
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -378,6 +380,28 @@ def test_widget_survives_the_death_of_the_drawing_process(view, qtbot):
     assert message.text() == ""
     pid = view.worker_pid
     view.close_worker()
+    assert not is_running(pid)
+
+
+def test_the_window_process_does_not_load_vtk():
+    code = ("import sys; import medviewer.gui.views.render3d.view3d; "
+            "sys.exit(any(name.startswith('vtk') for name in sys.modules))")
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_the_drawing_process_ends_with_its_window():
+    code = ("import sys, time; from medviewer.gui.views.render3d.client import Callbacks, RenderClient\n"
+            "c = RenderClient(Callbacks(print, print, lambda s, r: print(c.pid, flush=True)))\n"
+            "c.start(); time.sleep(60)")
+    window = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid = int(window.stdout.readline())
+    assert is_running(pid)
+    window.kill()
+    window.wait()
+    window.stdout.close()
+    deadline = time.monotonic() + 10
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not is_running(pid)
 
 

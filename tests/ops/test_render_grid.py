@@ -6,7 +6,6 @@ import pytest
 from medviewer.core.errors import GeometryError
 from medviewer.core.geometry import Geometry
 from medviewer.core.volume import Rescale, Volume
-from medviewer.ops.body import HIDDEN_HU, hide_outside_body
 from medviewer.ops.render_grid import RenderGrid, downsample_for_rendering, render_grid
 
 AXES = np.linalg.qr(np.array([[0.3, -0.9, 0.2], [0.1, 0.4, 1.0], [1.0, 0.2, -0.3]]))[0]
@@ -113,15 +112,3 @@ def test_colour_volumes_are_shown_by_lightness():
     rgb[..., 1] = 200
     array, _, _ = downsample_for_rendering(Volume(rgb, Geometry.from_spacing((6, 8, 10)), colour=True))
     assert array[3, 4, 5] == pytest.approx(0.587 * 200, rel=1e-3)  # ITU-R BT.601 luma
-
-
-def test_hiding_the_surroundings_keeps_the_lungs_only():
-    values = np.full((8, 80, 100), -1000, np.int16)
-    values[:, 10:60, 10:90] = 40  # body
-    values[:, 20:50, 20:45] = -850  # a lung
-    values[:, 70:73, 5:95] = 100  # table
-    shown = hide_outside_body(values, 2.0)
-    assert (shown[:, 22:48, 22:43] == -850).all()
-    assert (shown[:, 65:, :] == HIDDEN_HU).all()
-    assert (shown[:, :9, :] == HIDDEN_HU).all()
-    assert values[0, 0, 0] == -1000  # the input is not changed

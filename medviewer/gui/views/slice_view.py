@@ -172,6 +172,9 @@ class SliceView(QWidget):
         self._drawn_plane, self._stale = plane, False
 
     def _draw_image(self, painter: QPainter, plane: Plane, layer: ImageLayer, to_screen: QTransform) -> None:
+        if not layer.visible:
+            self._notice = ""
+            return
         picture = cut(layer.volume, plane, t=layer.time_point, slab_mm=self.view.slab_mm, slab=self.view.slab)
         self._notice = ""
         if picture is None:
