@@ -24,10 +24,14 @@ add_packages() {
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   say "Installing system packages: ${missing[*]}"
+  local log
+  log=$(mktemp)
   if ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
-         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; }; then
+         apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 5 "$log" >&2
     say "They could not be installed here. If the window does not open, ask your administrator for: ${missing[*]}"
   fi
+  rm -f "$log"
 }
 
 find_python() {

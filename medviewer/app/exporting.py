@@ -52,7 +52,7 @@ class Preview:
         """One line."""
         parts = ["Nothing to export"]
         if self.count:
-            parts = [f"{_number(self.count, 'slice')} of {_number(len(self.groups), 'patient')}"]
+            parts = [f"{_number(self.count, 'slice')} in {_number(len(self.groups), 'folder')}"]
         if self.problems:
             parts.append(_number(len(self.problems), "problem"))
         if self.left_out:

@@ -147,6 +147,7 @@ class Screenshot:
         self._store = SettingsStore(Path(os.devnull))  # the user's settings play no part in it
         self._store.save = lambda: None  # type: ignore[method-assign]
         self._store.values.theme = request.theme
+        self._store.values.hints_seen = True
         self._session = Session(self._main.post, self._store)
         self._session.problem.connect(self._errors.append)
 

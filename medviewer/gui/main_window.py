@@ -29,6 +29,7 @@ from medviewer.app.session import Session
 from medviewer.app.views import LAYOUTS
 from medviewer.core.discover import discover
 from medviewer.core.errors import MedviewerError
+from medviewer.gui.hints import HintBar
 from medviewer.gui.icons import icon
 from medviewer.gui.jobs_widget import JobsWidget
 from medviewer.gui.theme import apply_theme
@@ -53,7 +54,14 @@ class MainWindow(QMainWindow):
         self.resize(1500, 940)
         self.theme = apply_theme(QApplication.instance(), session.settings.values.theme)
         self.grid = ViewGrid(session, self)
-        self.setCentralWidget(self.grid)
+        middle = QWidget(self)
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(HintBar(session, middle))
+        column.addWidget(self.grid, 1)
+        self.setCentralWidget(middle)
+        session.tool = session.settings.values.left_button
         self._panels = discover("medviewer.gui.panels", "PANEL")
         self.tasks = QTabWidget(objectName="tasks")
         self._actions: dict[str, QAction] = {}

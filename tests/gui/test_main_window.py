@@ -259,3 +259,27 @@ def test_the_window_title_has_no_patient_name(window: MainWindow, make_image: Ca
     window.session.add_layer(layer)
     assert "Chest" in window.windowTitle()
     assert "Secret" not in window.windowTitle()
+
+
+def test_the_hints_go_away_for_good(window: MainWindow, make_image: Callable[..., ImageLayer], qtbot: QtBot) -> None:
+    from PyQt6.QtWidgets import QFrame, QPushButton
+
+    hints = window.findChild(QFrame, "hints")
+    assert not hints.isVisible()
+    window.session.add_layer(make_image())
+    assert hints.isVisible()
+    qtbot.mouseClick(hints.findChild(QPushButton, "hints-done"), Qt.MouseButton.LeftButton)
+    assert not hints.isVisible()
+    window.session.clear_layers()
+    window.session.add_layer(make_image())
+    assert not hints.isVisible()
+    assert window.session.settings.values.hints_seen
+
+
+def test_the_preferred_left_button_is_used_at_the_start(settings: SettingsStore, qtbot: QtBot) -> None:
+    settings.update(left_button="crosshair")
+    main = MainThread()
+    window = MainWindow(Session(main.post, settings))
+    qtbot.addWidget(window)
+    assert window.session.tool == "crosshair"
+    window.close()

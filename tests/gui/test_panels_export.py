@@ -61,7 +61,7 @@ def choose(session, panel, qtbot, tmp_path: Path) -> None:  # noqa: ANN001
 
 def test_preview_lists_cases_and_problems(session, panel, qtbot, tmp_path, asked) -> None:  # noqa: ANN001
     choose(session, panel, qtbot, tmp_path)
-    assert panel.preview.summary.text() == "3 slices of 2 patients · 1 problem · 1 left out"
+    assert panel.preview.summary.text() == "3 slices in 2 folders · 1 problem · 1 left out"
     tree = panel.preview.tree
     titles = [tree.topLevelItem(n).text(0) for n in range(tree.topLevelItemCount())]
     assert titles == ["Problems  (1)", "patient-1  (2)", "patient-2  (1)", "Left out  (1)"]

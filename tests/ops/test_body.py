@@ -15,3 +15,12 @@ def test_hiding_the_surroundings_keeps_the_lungs_only():
     assert (shown[:, 65:, :] == HIDDEN_HU).all()
     assert (shown[:, :9, :] == HIDDEN_HU).all()
     assert values[0, 0, 0] == -1000  # the input is not changed
+
+
+def test_a_lung_cut_off_by_the_edge_of_the_picture_stays():
+    values = np.full((8, 80, 100), -1000, np.int16)
+    values[:, 10:70, 30:] = 40  # the body goes on beyond the right edge
+    values[:, 25:55, 60:] = -850  # and so does a lung
+    shown = hide_outside_body(values, 2.0)
+    assert (shown[:, 28:52, 62:] == -850).all()
+    assert (shown[:, :, :28] == HIDDEN_HU).all()
