@@ -146,6 +146,8 @@ def commands() -> list[Command]:
         Command("rotate-left", "Rotate left", "Display", "Alt+L", _rotate(-1), _has_image, no_image),
         Command("crosshair-lines", "Show cross lines", "Display", "X",
                 lambda s: s.set_display(show_crosshair=not s.show_crosshair)),
+        Command("slices-3d", "Show the slices in 3D", "Display", "Shift+X",
+                lambda s: s.set_display(slices_in_3d=not s.slices_in_3d)),
         Command("texts", "Texts: all, few, none", "Display", "Space",
                 lambda s: s.set_display(text_level=(s.text_level - 1) % 3)),
         Command("names", "Hide patient names", "Display", "Shift+N",

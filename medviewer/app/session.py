@@ -70,6 +70,7 @@ class Session:
         self.show_crosshair = True
         self.show_overlays = True
         self.hide_names = False
+        self.slices_in_3d = False
         self.along_grid = True
         self.synchronised = True
         self.cine = False

@@ -47,6 +47,12 @@ def picture(cut: PlaneImage, layer: ImageLayer) -> QImage:
     return image_of(_words(cut, layer), alpha=False)
 
 
+def rgb_of(cut: PlaneImage, layer: ImageLayer) -> NDArray[np.uint8]:
+    """Map a cut plane to (rows, columns, 3) bytes, as `picture` does for the screen."""
+    words = _words(cut, layer)
+    return np.stack([words >> np.uint32(n) & np.uint32(255) for n in (16, 8, 0)], axis=-1).astype(np.uint8)
+
+
 def overlay_picture(cut: PlaneImage, layer: ImageLayer) -> QImage:
     """Map a cut plane to a picture whose dark values are transparent (the colour of a fusion)."""
     pixels = cut.pixels

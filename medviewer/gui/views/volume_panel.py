@@ -14,6 +14,8 @@ from medviewer.app.surfaces import Surface, surfaces_of
 from medviewer.app.views import ViewState
 from medviewer.core.errors import MedviewerError
 from medviewer.gui.theme import PLANE_COLOURS
+from medviewer.gui.views.pictures import rgb_of
+from medviewer.ops.reslice import cut
 
 START_DELAY_MS = 250  # the slices come first
 
@@ -31,6 +33,7 @@ class VolumePanel(QWidget):
         self._volume_of: ImageLayer | None = None
         self._surfaces: dict[int, list[Surface]] = {}
         self._asked: set[int] = set()
+        self._slices_shown = False
         self._note = QLabel("", self, alignment=Qt.AlignmentFlag.AlignCenter, wordWrap=True)
         self._note.setStyleSheet("background: black; color: #8f99a5;")
         self._box = QVBoxLayout(self)
@@ -102,6 +105,7 @@ class VolumePanel(QWidget):
             self._on_focus()
         self._show_note("")
         self._feed_surfaces(active)
+        self._show_slices()
 
     def _make_widget(self) -> None:
         if self.widget is not None:
@@ -159,6 +163,29 @@ class VolumePanel(QWidget):
     def _on_focus(self) -> None:
         if self.widget is not None and self.isVisible() and self._volume_of is not None:
             self.widget.set_focus(self.session.focus(self._volume_of))
+            if self.session.slices_in_3d and not self._start.isActive():
+                self._start.start()
+
+    def _show_slices(self) -> None:
+        """Stand the slices of the other views in the scene, if wanted."""
+        from medviewer.gui.views.render3d.scene import SliceItem
+
+        items = []
+        for view in self.session.views if self.session.slices_in_3d else ():
+            plane = view.plane()
+            if plane is None or view.layer is not self._volume_of or view.layer is None:
+                continue
+            image = cut(view.layer.volume, plane, t=view.layer.time_point)
+            if image is None or image.missing:
+                continue
+            rows, columns = image.pixels.shape[:2]
+            corners = [tuple(float(v) for v in plane.to_lps(image.matrix @ (x, y, 1))) for x, y in
+                       ((-0.5, -0.5), (columns - 0.5, -0.5), (-0.5, rows - 0.5))]
+            items.append(SliceItem(rgb_of(image, view.layer), *corners,
+                                   colour=PLANE_COLOURS[view.content].getRgb()[:3]))
+        if self.widget is not None and (items or self._slices_shown):
+            self._slices_shown = bool(items)
+            self.widget.set_slices(items)
 
 
 def _has_depth(layer: ImageLayer) -> bool:
