@@ -112,6 +112,8 @@ class ViewState:
         self.rotation_deg = 0
         self.flip_horizontal = False
         self.flip_vertical = False
+        self._plane: Plane | None = None
+        self._plane_key: tuple[object, ...] = ()
 
     @property
     def id(self) -> str:
@@ -149,7 +151,15 @@ class ViewState:
             return None
         session = self._session
         focus = session.focus(self.layer)
-        base = view_plane(self.layer.volume.geometry, self.content, focus, flip_right=session.neurological,
+        key = (self.layer.number, self.content, *focus.tolist(), *self.turn.ravel().tolist(), self.rotation_deg,
+               self.flip_horizontal, self.flip_vertical, session.neurological, session.along_grid)
+        if self._plane is None or key != self._plane_key:  # asked for many times a frame
+            self._plane, self._plane_key = self._make_plane(self.layer, focus), key
+        return self._plane
+
+    def _make_plane(self, layer: ImageLayer, focus: NDArray[np.float64]) -> Plane:
+        session = self._session
+        base = view_plane(layer.volume.geometry, self.content, focus, flip_right=session.neurological,
                           along_grid=session.along_grid)
         right, down = self.turn @ base.right, self.turn @ base.down
         if self.rotation_deg % 360:

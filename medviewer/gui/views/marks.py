@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, Qt
-from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
 from medviewer.core.annotations import Annotation
 from medviewer.core.volume import Volume
-from medviewer.gui.theme import MEASURE_COLOUR, SELECTED_COLOUR, VIEW_TEXT, WARNING_COLOUR
+from medviewer.gui.theme import MEASURE_COLOUR, PLANE_COLOURS, SELECTED_COLOUR, VIEW_TEXT, WARNING_COLOUR
 from medviewer.ops.measure import describe, shape_box_mm
 
 MARGIN = 7
@@ -85,13 +86,64 @@ def draw_notice(painter: QPainter, text: str, width: int, height: int, colour: Q
     painter.drawText(QRectF(20, 0, width - 40, height), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
 
 
-def draw_badge(painter: QPainter, text: str, width: int, height: int, y: float) -> QRectF:
-    """Draw a warning line at the top right; returns where it is."""
+def draw_badge(painter: QPainter, text: str, width: int, height: int, lines_above: int) -> None:
+    """Draw a warning line at the top right, below the texts there."""
     painter.setFont(view_font(painter, height))
     metrics = QFontMetricsF(painter.font())
-    w = metrics.horizontalAdvance(text)
-    shadowed(painter, width - MARGIN - 8 - w, y + metrics.ascent(), text, WARNING_COLOUR)
-    return QRectF(width - MARGIN - 8 - w, y, w, metrics.height())
+    y = MARGIN + metrics.ascent() + lines_above * metrics.height() * 1.04
+    shadowed(painter, width - MARGIN - 8 - metrics.horizontalAdvance(text), y, text, WARNING_COLOUR)
+
+
+@dataclass(frozen=True)
+class Lettering:
+    """Every text over a slice.
+
+    size : (width, height) of the view, logical pixels
+    letters : (edge, text) pairs
+    bar : (length in pixels, text) of the scale bar
+    corners : (corner, lines) pairs
+    badge : the warning line
+    content : which plane it is, for the colour of its name
+    """
+
+    size: tuple[int, int]
+    letters: tuple[tuple[str, str], ...]
+    bar: tuple[float, str] | None
+    corners: tuple[tuple[str, tuple[str, ...]], ...]
+    badge: str
+    content: str
+
+
+class TextLayer:
+    """Keeps the painted texts of a view: scrolling another view changes none of them."""
+
+    def __init__(self) -> None:
+        self._shown: tuple[Lettering, float] | None = None
+        self._picture = QImage()
+
+    def draw(self, painter: QPainter, lettering: Lettering, ratio: float) -> None:
+        """Draw the texts, painting them anew only if they differ from the last ones."""
+        if self._shown != (lettering, ratio):
+            self._paint(lettering, ratio, painter.font())
+            self._shown = (lettering, ratio)
+        painter.drawImage(0, 0, self._picture)
+
+    def _paint(self, lettering: Lettering, ratio: float, font: QFont) -> None:
+        width, height = lettering.size
+        self._picture = QImage(round(width * ratio), round(height * ratio), QImage.Format.Format_ARGB32_Premultiplied)
+        self._picture.setDevicePixelRatio(ratio)
+        self._picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(self._picture)
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.TextAntialiasing)
+        painter.setFont(font)
+        corners = {name: list(lines) for name, lines in lettering.corners}
+        draw_letters(painter, dict(lettering.letters), width, height)
+        if lettering.bar is not None:
+            draw_scale_bar(painter, lettering.bar, height)
+        draw_corners(painter, corners, width, height, PLANE_COLOURS[lettering.content])
+        if lettering.badge:
+            draw_badge(painter, lettering.badge, width, height, len(corners.get("top-right", ())))
+        painter.end()
 
 
 def draw_line(painter: QPainter, a: NDArray[np.float64], b: NDArray[np.float64], colour: QColor, width: float = 1.0,
@@ -106,8 +158,11 @@ def draw_cross_line(painter: QPainter, centre: NDArray[np.float64], direction: N
     """Draw a cross line with a gap around the crosshair."""
     faint = QColor(colour)
     faint.setAlpha(190)
+    straight = abs(direction[0] * direction[1]) < 1e-6  # smoothing a level line only costs time
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, not straight)
     for sign in (-1, 1):
         draw_line(painter, centre + sign * gap * direction, centre + sign * length * direction, faint)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
 
 class AnnotationPainter:

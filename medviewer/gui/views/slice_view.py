@@ -53,6 +53,7 @@ class SliceView(QWidget):
         self._drawn_plane: Plane | None = None
         self._cuts: dict[int, tuple[object, object]] = {}
         self._painter = marks.AnnotationPainter()
+        self._texts = marks.TextLayer()
         self._mouse = ViewMouse(self)
         self._notice = ""
         self._links = ((view.changed, self.redraw), (view.framing.changed, self.redraw),
@@ -229,8 +230,6 @@ class SliceView(QWidget):
             path = to_screen.map(pictures.outline_path(pieces[segment.number]))
             colour = QColor(*segment.colour)
             colour.setAlphaF(min(1.0, 0.3 + overlay.opacity))
-            painter.setPen(QPen(QColor(0, 0, 0, 140), (overlay.line_width + 1.4) * ratio))
-            painter.drawPath(path)
             painter.setPen(QPen(colour, overlay.line_width * ratio))
             painter.drawPath(path)
 
@@ -239,27 +238,26 @@ class SliceView(QWidget):
         if self.session.show_crosshair:
             self._paint_crosshair(painter, plane)
         self._paint_annotations(painter, plane, layer)
-        settings = self.session.settings.values
         if self.session.text_level > 0:
-            if layer.volume.oriented:
-                letters = texts.edge_letters(plane, head_feet=settings.head_feet_letters)
-                marks.draw_letters(painter, letters, width, height)
-            bar = texts.scale_bar(self.view.scale, height, calibrated=layer.volume.calibrated)
-            if bar is not None and height >= 280:
-                marks.draw_scale_bar(painter, bar, height)
-            names = settings.show_names and not self.session.hide_names
-            level = self.session.text_level if min(width, height) >= 220 else 1
-            corners = texts.corner_texts(self.session, self.view, layer, plane, names=names, level=level)
-            marks.draw_corners(painter, corners, width, height, PLANE_COLOURS[self.view.content])
-            count = sum(w.level != "info" for w in self.session.warnings_of(layer.series))
-            if count and self.session.text_level == 2:
-                line = marks.view_font(painter, height).pixelSize() * 1.35
-                y = marks.MARGIN + len(corners.get("top-right", ())) * line
-                self.badge_rect = marks.draw_badge(painter, f"⚠ {count} note{'s' if count > 1 else ''} on this series",
-                                                   width, height, y)
+            self._texts.draw(painter, self._lettering(plane, layer), self.devicePixelRatioF())
         if self._notice:
             marks.draw_notice(painter, self._notice, width, height)
         self._paint_slice_bar(painter, plane, layer)
+
+    def _lettering(self, plane: Plane, layer: ImageLayer) -> marks.Lettering:
+        """Gather every text of the view; it is painted anew only when one of them changes."""
+        session, height = self.session, self.height()
+        settings = session.settings.values
+        letters = texts.edge_letters(plane, head_feet=settings.head_feet_letters) if layer.volume.oriented else {}
+        bar = texts.scale_bar(self.view.scale, height, calibrated=layer.volume.calibrated) if height >= 280 else None
+        level = session.text_level if min(self.width(), height) >= 220 else 1
+        corners = texts.corner_texts(session, self.view, layer, plane, level=level,
+                                     names=settings.show_names and not session.hide_names)
+        count = sum(w.level != "info" for w in session.warnings_of(layer.series))
+        badge = f"⚠ {count} note{'s' if count > 1 else ''} on this series" if count and session.text_level == 2 else ""
+        return marks.Lettering((self.width(), height), tuple(letters.items()), bar,
+                               tuple((name, tuple(lines)) for name, lines in corners.items()), badge,
+                               self.view.content)
 
     def _paint_crosshair(self, painter: QPainter, plane: Plane) -> None:
         centre = self.to_xy(plane, self.session.focus(self.view.layer))
