@@ -103,7 +103,7 @@ def label_picture(cut: PlaneImage, layer: LabelLayer, group: int, to_screen: QTr
     (picture, x, y) : to be drawn at the device pixel (x, y), or None if nothing is to be seen.
     """
     table = layer.colour_table(group)
-    labels = cut.pixels
+    labels = np.ascontiguousarray(cut.pixels)  # sagittal slices are strided: one copy, then quick
     rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
     if rows.size == 0:
         return None
