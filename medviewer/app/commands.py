@@ -116,6 +116,10 @@ def _time(step: int) -> Callable[[Session], None]:
     return run
 
 
+def _next_worst(session: Session) -> None:
+    session.inspector.next_worst()
+
+
 def _delete_annotation(session: Session) -> None:
     if session.annotations.selected:
         session.annotations.remove(session.annotations.selected)
@@ -163,6 +167,9 @@ def commands() -> list[Command]:
                 "There is no mask or contour to show."),
         Command("fade-out", "Masks more transparent", "Masks", "Q", _fade(-FADE_STEP)),
         Command("fade-in", "Masks more opaque", "Masks", "E", _fade(FADE_STEP)),
+        Command("next-worst", "Next worst slice of the comparison", "Masks", "N",
+                _next_worst, lambda s: s.inspector.result is not None,
+                "Compare two masks in the Check tab first."),
         Command("delete-measurement", "Delete the selected measurement", "Measure", "Del", _delete_annotation,
                 lambda s: bool(s.annotations.selected), "Select a measurement first."),
         Command("preset-0", "Window: as stored / automatic", "Window", "0", _preset(0), _has_image, no_image),

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from psygnal import Signal
 
 from medviewer.app.annotations import AnnotationStore
+from medviewer.app.inspector import Inspector
 from medviewer.app.jobs import Jobs, Post
 from medviewer.app.layers import ContourLayer, ImageLayer, LabelLayer, Layer
 from medviewer.app.opening import Opener
@@ -77,6 +78,7 @@ class Session:
         self.current_view: ViewState | None = None  # keys act on it
         self.sources: list[Path] = []
         self._focus: dict[str, NDArray[np.float64]] = {}
+        self.inspector = Inspector(self)
         self._opener = Opener(self)
         self._make_views()
 
@@ -166,6 +168,7 @@ class Session:
         for layer in list(self.layers):
             self.jobs.cancel(("load", layer.series.id))
         self.layers.clear()
+        self.inspector.clear()
         self.active = self.fusion = None
         self._focus.clear()
         self._assign_views()
@@ -329,10 +332,11 @@ class Session:
     # --- the rest ---
 
     def set_task(self, task: str) -> None:
-        """Choose the tab of the side panel: view or export."""
+        """Choose the tab of the side panel: view, check or export."""
         if task != self.task:
             self.task = task
             self.task_changed.emit()
+            self.display_changed.emit()  # the inspector's drawing comes and goes with its tab
 
     def set_tool(self, tool: str) -> None:
         """Choose what the left button does."""

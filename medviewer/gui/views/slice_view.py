@@ -22,6 +22,7 @@ from medviewer.core.annotations import Annotation
 from medviewer.gui.theme import PLANE_COLOURS, VIEW_BACKGROUND, WARNING_COLOUR
 from medviewer.gui.views import marks, pictures, texts
 from medviewer.gui.views.gestures import ViewMouse
+from medviewer.gui.views.inspection import draw_inspection
 from medviewer.ops.measure import annotation_plane
 from medviewer.ops.reslice import Plane, cross, cut, cut_labels, plane_box_mm, slice_index, step_mm, through_axis
 
@@ -209,26 +210,36 @@ class SliceView(QWidget):
     def _draw_overlays(self, painter: QPainter, plane: Plane, layer: ImageLayer, to_screen: QTransform,
                        ratio: float) -> None:
         size = (self._canvas.width(), self._canvas.height())
+
+        def labels(overlay: LabelLayer) -> None:
+            for group, array in enumerate(overlay.labels.layers):
+                piece = cut_labels(array, overlay.labels.geometry, plane)
+                drawn = piece and pictures.label_picture(piece, overlay, group, to_screen, size,
+                                                         max(round(1.2 * ratio), 1))
+                if drawn:
+                    painter.drawImage(QPointF(drawn[1], drawn[2]), drawn[0])
+
+        def contours(overlay: ContourLayer, colour: tuple[int, int, int] | None = None) -> None:
+            self._draw_contours(painter, plane, overlay, to_screen, ratio, colour)
+
+        if self.session.inspector.shown:
+            draw_inspection(painter, self.session.inspector, size, ratio, labels, contours)
+            return
         for overlay in self.session.overlays_for(layer):
             if isinstance(overlay, LabelLayer):
-                for group, array in enumerate(overlay.labels.layers):
-                    piece = cut_labels(array, overlay.labels.geometry, plane)
-                    drawn = piece and pictures.label_picture(piece, overlay, group, to_screen, size,
-                                                             max(round(1.2 * ratio), 1))
-                    if drawn:
-                        painter.drawImage(QPointF(drawn[1], drawn[2]), drawn[0])
+                labels(overlay)
             elif isinstance(overlay, ContourLayer):
-                self._draw_contours(painter, plane, overlay, to_screen, ratio)
+                contours(overlay)
 
     def _draw_contours(self, painter: QPainter, plane: Plane, overlay: ContourLayer, to_screen: QTransform,
-                       ratio: float) -> None:
+                       ratio: float, one_colour: tuple[int, int, int] | None = None) -> None:
         pieces = overlay.cutter.cut(plane)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for segment in overlay.contours.segments:
             if segment.number in overlay.hidden or segment.number not in pieces:
                 continue
             path = to_screen.map(pictures.outline_path(pieces[segment.number]))
-            colour = QColor(*segment.colour)
+            colour = QColor(*(one_colour or segment.colour))
             colour.setAlphaF(min(1.0, 0.3 + overlay.opacity))
             painter.setPen(QPen(colour, overlay.line_width * ratio))
             painter.drawPath(path)
