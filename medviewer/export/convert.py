@@ -16,9 +16,10 @@ from medviewer.core.job import Job
 from medviewer.core.labels import LabelMap
 from medviewer.core.study import Report, Series
 from medviewer.core.volume import Volume
-from medviewer.io.access import open_series, read_contours, read_labels
+from medviewer.export.masks import DicomKind, copy_contours, draw, is_dicom_name, write_dicom_mask
+from medviewer.io.access import open_series, read_labels
 from medviewer.ops.orient import reorient
-from medviewer.ops.rasterise import rasterise
+from medviewer.ops.rasterise import Rule
 from medviewer.ops.resample import Order, geometry_with_spacing, resample, resample_labels
 
 LABEL_KINDS = ("labels", "seg", "rtstruct", "contours")
@@ -26,7 +27,8 @@ LABEL_KINDS = ("labels", "seg", "rtstruct", "contours")
 
 def convert(source: Series | Volume | LabelMap, destination: Path | str, *, orient: str | None = None,
             spacing_mm: tuple[float, float, float] | None = None, order: Order = "linear",
-            on: Series | Volume | Geometry | None = None, job: Job | None = None) -> list[str]:
+            on: Series | Volume | Geometry | None = None, rule: Rule = "exact", dicom_kind: DicomKind = "seg",
+            job: Job | None = None) -> list[str]:
     """Write a series, volume or label map in the format that the name of `destination` asks for.
 
     Parameters
@@ -34,14 +36,19 @@ def convert(source: Series | Volume | LabelMap, destination: Path | str, *, orie
     source : Series, Volume or LabelMap
         Of a series with several kinds of content, images are written as images and segmentations as labels.
     destination : Path
-        The suffix chooses the format (``.nii.gz``, ``.nii``, ``.nrrd``, ``.seg.nrrd``, ``.mha``, ``.dcm`` ...).
+        The suffix chooses the format (``.nii.gz``, ``.nii``, ``.nrrd``, ``.seg.nrrd``, ``.mha`` ...; ``.dcm`` for
+        segmentations).
     orient : str, optional
         Axis codes in nibabel's convention, e.g. ``LAS``: letters for the axes (i, j, k).
     spacing_mm : (i, j, k), optional
         New voxel size in the order of the axis codes: x, y, z of the file that is written. Labels are
         resampled to the nearest voxel, images by `order`.
     on : Series, Volume or Geometry, optional
-        Image of a segmentation: contours need its grid, DICOM SEG its instances.
+        Image of a segmentation: contours need its grid, DICOM SEG and RT Structure Sets its instances.
+    rule : {"exact", "pixel-centre", "pillow"}
+        How contours become voxels.
+    dicom_kind : {"seg", "rtstruct"}
+        What a segmentation becomes in a file called ``.dcm``.
 
     Returns
     -------
@@ -55,17 +62,52 @@ def convert(source: Series | Volume | LabelMap, destination: Path | str, *, orie
     """
     job = job or Job()
     destination = Path(destination)
-    writer = writer_for(destination)
+    if not is_dicom_name(destination):
+        writer_for(destination)  # a wrong suffix is told before anything is read
+    image = on if isinstance(on, Series) else None
+    if dicom_kind == "rtstruct" and is_dicom_name(destination) and isinstance(source, Series) and \
+            source.kind == "rtstruct" and not (orient or spacing_mm):
+        return copy_contours(source, destination, on=image, job=job)
     with _collected_warnings() as notes:
-        data = _load(source, on, notes, job.part(0.0, 0.5))
+        data = _load(source, on, rule, notes, job.part(0.0, 0.5))
         data = turn_and_resample(data, orient, spacing_mm, order, job.part(0.5, 0.7))
-        if data.geometry.is_sheared and writer.id == "nifti":
-            notes.append("The grid is sheared, as acquired; programs built on ITK do not open a sheared NIfTI file.")
         if isinstance(data, LabelMap):
-            writer.write_labels(data, destination, on=on if isinstance(on, Series) else None, job=job.part(0.7, 1.0))
+            reports = write_labels(data, destination, on=image, dicom_kind=dicom_kind, job=job.part(0.7, 1.0))
+            notes += [_sentence(report) for report in reports]
         else:
+            writer = writer_for(destination)
+            notes += _sheared(data, writer)
             writer.write(data, destination, job=job.part(0.7, 1.0))
     return list(dict.fromkeys(notes))
+
+
+def write_labels(labels: LabelMap, destination: Path, *, on: Series | None, dicom_kind: DicomKind = "seg",
+                 job: Job | None = None) -> list[Report]:
+    """Write a label map in the format that the name asks for, ``.dcm`` as DICOM SEG or RT Structure Set.
+
+    Returns
+    -------
+    list of Report
+        What had to be changed.
+
+    Raises
+    ------
+    WriteError, ParamError
+        If it cannot be written.
+    """
+    if is_dicom_name(destination):
+        return write_dicom_mask(labels, destination, on=on, kind=dicom_kind, job=job)
+    writer = writer_for(destination)
+    with _collected_warnings() as notes:
+        notes += _sheared(labels, writer)
+        writer.write_labels(labels, destination, on=on, job=job or Job())
+    return [Report("changed-on-writing", note, level="info") for note in notes]
+
+
+def _sheared(data: Volume | LabelMap, writer: Any) -> list[str]:
+    if data.geometry.is_sheared and writer.id == "nifti":
+        return ["The grid is sheared, as acquired; programs built on ITK do not open a sheared NIfTI file."]
+    return []
 
 
 def writer_for(path: Path) -> Any:
@@ -110,7 +152,7 @@ def _on_grid(data: Volume | LabelMap, geometry: Geometry, order: Order, job: Job
     return resample(data, geometry, order=order, job=job)
 
 
-def _load(source: Series | Volume | LabelMap, on: Series | Volume | Geometry | None, notes: list[str],
+def _load(source: Series | Volume | LabelMap, on: Series | Volume | Geometry | None, rule: Rule, notes: list[str],
           job: Job) -> Volume | LabelMap:
     if not isinstance(source, Series):
         return source
@@ -118,7 +160,7 @@ def _load(source: Series | Volume | LabelMap, on: Series | Volume | Geometry | N
     if source.kind in LABEL_KINDS:
         grid = on.geometry if isinstance(on, Series | Volume) else on
         if source.kind in ("rtstruct", "contours"):
-            return _rasterised(source, grid, notes, job)
+            return _rasterised(source, grid, rule, notes, job)
         return read_labels(source, grid, job=job)
     loading = open_series(source, job)
     volume = loading.load(job)
@@ -126,11 +168,11 @@ def _load(source: Series | Volume | LabelMap, on: Series | Volume | Geometry | N
     return volume
 
 
-def _rasterised(source: Series, grid: Geometry | None, notes: list[str], job: Job) -> LabelMap:
+def _rasterised(source: Series, grid: Geometry | None, rule: Rule, notes: list[str], job: Job) -> LabelMap:
     if grid is None:
         raise ParamError("contours have no voxels of their own", path=source.files[0] if source.files else None,
                          hint="Name the image on whose grid they shall be drawn.")
-    labels, reports = rasterise(read_contours(source, job=job), grid, job=job)
+    labels, reports = draw(source, grid, rule=rule, job=job)
     notes += [_sentence(report) for report in reports]
     return labels
 

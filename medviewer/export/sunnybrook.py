@@ -200,3 +200,16 @@ def shoelace(points: NDArray[np.float64]) -> float:
     """Return the area enclosed by a polygon (N, 2), in the square of its unit (Gauss's area formula)."""
     x, y = (points - points.mean(axis=0)).T
     return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def image_of_contours(tree: Tree) -> dict[tuple[str, int], Path]:
+    """Return the image file of every (original_id, number) that has one."""
+    found = {}
+    for patient, original in _links(tree):
+        try:
+            folder = safe_join(tree.images, patient)
+        except MedviewerError:
+            continue
+        if folder.is_dir():
+            found.update({(original, n): path for n, path in _list_images(folder, patient).files.items()})
+    return found

@@ -135,10 +135,14 @@ def _nothing(source: Paths, result: ScanResult, what: str) -> ReadError:
 
 def prepare() -> None:
     """Import now what the first scan would import, so that it is as fast as the next ones."""
+    import numpy.ma  # noqa: F401 - by numpy itself, for a median
+    import psutil  # noqa: F401
     import pydicom  # noqa: F401
     import pydicom.pixels  # noqa: F401
 
     discover("medviewer.io.formats", "READER")
-    import medviewer.io.dicom.loading
-    import medviewer.io.dicom.stacks
+    import medviewer.io.dicom.describe
+    import medviewer.io.dicom.directory
+    import medviewer.io.dicom.multiframe
+    import medviewer.io.references
     import medviewer.io.scan  # noqa: F401

@@ -7,18 +7,20 @@ the reason.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from medviewer.core.discover import discover, missing
 from medviewer.core.job import Job
 from medviewer.core.study import ScanResult, Series, Skipped
+from medviewer.io import waiting
 from medviewer.io.archive import looks_like_zip, unpack
 from medviewer.io.base import Reader
 from medviewer.io.walk import Walk, is_companion
 
 HEAD = 4096  # bytes a reader may judge a file by
+HEADS = 4096  # files whose heads may be in memory at a time
 SNIFF_SHARE = 0.15  # of the progress, for walking and sniffing
 
 
@@ -49,42 +51,63 @@ def scan_paths(paths: Sequence[Path | str], *, job: Job | None = None,
     return ScanResult(_with_unique_ids(result.series), tuple(dict.fromkeys((*sorting.skipped, *result.skipped))))
 
 
+class _Entry(NamedTuple):
+    """A file on its way to a reader: named by the user, already out of an archive."""
+
+    path: Path
+    named: bool
+    unpacked: bool
+
+
+def _head_of(entry: _Entry) -> bytes | OSError:
+    try:
+        with open(entry.path, "rb", buffering=0) as file:
+            return file.read(HEAD)
+    except OSError as error:
+        return error
+
+
 class _Sorting:
     """Give each file to the reader that knows it best; archives and directories are followed on the way."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.readers: dict[str, Reader] = discover("medviewer.io.formats", "READER")
+        self.usable = {name: reader for name, reader in self.readers.items() if not missing(reader)}
         self.mine: dict[str, list[Path]] = {}
         self.skipped: list[Skipped] = []
         self.walk = Walk()
 
     def run(self, paths: Sequence[Path]) -> None:
-        todo: deque[tuple[Path, bool, bool]] = deque()  # file, named by the user, already out of an archive
+        todo: list[_Entry] = []
         for path in paths:
             files, skipped = self.walk.files(path, self.job)
-            todo += [(file, not path.is_dir(), False) for file in files]
+            todo += [_Entry(file, not path.is_dir(), False) for file in files]
             self.skipped += skipped
-        count = 0
-        while todo:
-            count += 1
-            self.job.report(SNIFF_SHARE * count / (count + len(todo)), "Looking at files")
-            todo.extendleft(reversed(self._sort(*todo.popleft())))
+        self._sort_all(todo, 0.0, SNIFF_SHARE)
 
-    def _sort(self, path: Path, named: bool, unpacked: bool) -> list[tuple[Path, bool, bool]]:
+    def _sort_all(self, entries: Sequence[_Entry], start: float, stop: float) -> None:
+        for at in range(0, len(entries), HEADS):
+            few = entries[at:at + HEADS]
+            low, high = (start + (stop - start) * n / len(entries) for n in (at, at + len(few)))
+            heads = waiting.each(_head_of, few, self.job.part(low, high), "Looking at files")
+            for entry, head in zip(few, heads, strict=True):
+                inside = self._sort(entry, head)
+                if inside:
+                    self._sort_all(inside, low, low)
+
+    def _sort(self, entry: _Entry, head: bytes | OSError) -> list[_Entry]:
         """Give one file to a reader, or return the files it stands for."""
         from medviewer.io.dicom.directory import looks_like_directory, referenced
 
-        try:
-            with open(path, "rb") as file:
-                head = file.read(HEAD)
-        except OSError as error:
-            self._skip(path, f"{path.name} cannot be read: {error.strerror or error}.")
+        path, named, unpacked = entry
+        if isinstance(head, OSError):
+            self._skip(path, f"{path.name} cannot be read: {head.strerror or head}.")
             return []
         if looks_like_directory(head):
             listed, skipped = referenced(path)
             self.skipped += skipped
-            return [(f, False, unpacked) for f in self.walk.only_new(listed)]
+            return [_Entry(f, False, unpacked) for f in self.walk.only_new(listed)]
         best = self._best(path, head)
         if best is not None:
             self.mine.setdefault(best, []).append(path)
@@ -95,13 +118,19 @@ class _Sorting:
         return []
 
     def _best(self, path: Path, head: bytes) -> str | None:
+        """Return the reader that is surest; the first that is certain ends the search."""
         if not head:
             return None
-        scores = {name: reader.sniff(path, head) for name, reader in self.readers.items() if not missing(reader)}
-        best = max(scores, key=lambda name: scores[name], default=None)
-        return best if best is not None and scores[best] > 0 else None
+        best, highest = None, 0.0
+        for name, reader in self.usable.items():
+            score = reader.sniff(path, head)
+            if score > highest:
+                best, highest = name, score
+                if score >= 1.0:
+                    break
+        return best
 
-    def _unzip(self, path: Path, unpacked: bool) -> list[tuple[Path, bool, bool]]:
+    def _unzip(self, path: Path, unpacked: bool) -> list[_Entry]:
         if unpacked:
             self._skip(path, f"{path.name} is a ZIP file inside another one; unpack it first.")
             return []
@@ -113,7 +142,7 @@ class _Sorting:
         self.skipped += more
         if not files and not skipped:
             self._skip(path, f"{path.name} is an empty ZIP file.")
-        return [(file, False, True) for file in files]
+        return [_Entry(file, False, True) for file in files]
 
     def _why_not(self, path: Path, head: bytes) -> str:
         if not head:

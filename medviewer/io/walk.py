@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -53,20 +54,22 @@ class Walk:
             job.check()
             # a folder seen before is a link back: going on would never end
             folders[:] = [f for f in sorted(folders) if not f.startswith(".") and self._is_new(Path(root, f), skipped)]
+            here = Path(root)
             for name in sorted(files):
-                path = Path(root, name)
-                if not name.startswith(".") and self._is_new(path, skipped) and path.is_file():
+                if not name.startswith(".") and self._is_new(path := here / name, skipped, files_only=True):
                     yield path
 
-    def _is_new(self, path: Path, skipped: list[Skipped]) -> bool:
+    def _is_new(self, path: Path, skipped: list[Skipped], *, files_only: bool = False) -> bool:
         try:
-            return self._new(path)
+            return self._new(path, files_only=files_only)
         except OSError as error:  # a broken link, a vanished file
             skipped.append(Skipped(path, f"{path.name} cannot be read: {error.strerror or error}."))
             return False
 
-    def _new(self, path: Path) -> bool:
-        status = path.stat()
+    def _new(self, path: Path, *, files_only: bool = False) -> bool:
+        status = os.stat(path)
+        if files_only and not stat.S_ISREG(status.st_mode):
+            return False  # a pipe, a device
         if status.st_ino == 0:
             return True  # a file system without file numbers
         key = (status.st_dev, status.st_ino)

@@ -33,6 +33,7 @@ HOLE_ATOL = 1e-5  # coverage a contour may lack in its slice without being a hol
 SMALL_VOXELS = 4.0  # a contour with less area is checked for having left a voxel
 CHUNK_VOXELS = 4_000_000  # slices are filled together up to this size of their common box
 GOLDEN = 0.6180339887498949
+HALF = 0.5 + 1e-9  # an area that ends on one half but for rounding is rounded up
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,10 @@ def coverage(points_ji: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32
     lines = scanline.outlines([_points(points_ji)], np.zeros(1, np.intp), 1, shape)
     if lines is not None:
         (j, i), (_, rows, columns) = lines.start, lines.shape
-        out[j:j + rows, i:i + columns] = scanline.cover(lines)[0]
+        part = scanline.fill_centres(lines).astype(np.float32)
+        cells = scanline.cover(lines)
+        part.ravel()[cells.index] = cells.area
+        out[j:j + rows, i:i + columns] = part[0]
     return out
 
 
@@ -121,7 +125,8 @@ def rasterise(contours: ContourSet | ContourSegment, geometry: Geometry, *, rule
             layers.append(np.zeros(geometry.shape, kind))
         for slices, box, masks in _boxes(fills):
             for k, mask in zip(slices, masks, strict=True):
-                layers[layer][k][box][mask] = values[n]
+                part = layers[layer][k][box]
+                part |= mask * kind(values[n])  # nothing else lies there
         reports += [*placed.reports, *_lost(source, placed, fills)]
         made.append(Segment(values[n], source.name, source.colour, layer))
     return LabelMap(tuple(layers) or (np.zeros(geometry.shape, kind),), geometry, tuple(made),
@@ -161,7 +166,7 @@ def _boxes(fills: list[_Filled]) -> Iterator[tuple[NDArray[np.intp], tuple[slice
 
 def _taken(layer: NDArray[np.unsignedinteger], fills: list[_Filled]) -> bool:
     """Whether a layer already holds another segment where this one lies."""
-    return any(layer[k][box][mask].any() for slices, box, masks in _boxes(fills)
+    return any((layer[k][box].astype(bool) & mask).any() for slices, box, masks in _boxes(fills)
                for k, mask in zip(slices, masks, strict=True))
 
 
@@ -184,9 +189,10 @@ def _fill(polygons: list[NDArray[np.float64]], slices: NDArray[np.intp], grid: t
             continue
         masks = scanline.fill_centres(lines)
         if rule == "exact":
-            area = scanline.cover(lines)
-            masks = _settle(area, masks)
-            _keep_small(mine, planes, masks, area, lines.start)
+            cells = scanline.cover(lines)
+            centres = masks.ravel()[cells.index]
+            _settle(cells, centres, masks)
+            _keep_small(mine, planes, masks, cells, lines.start)
         yield _Filled(group, lines.start, masks)
 
 
@@ -202,38 +208,46 @@ def _groups(polygons: list[NDArray[np.float64]], slices: NDArray[np.intp], used:
         yield used[at:at + each]
 
 
-def _settle(area: NDArray[np.float64], centres: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Threshold coverage at one half and share out the near ties so that the count is the area."""
-    masks = area > 0.5 + NEAR_TIE
-    ties = np.flatnonzero((area >= 0.5 - NEAR_TIE) & ~masks)
+def _settle(cells: scanline.Cells, centres: NDArray[np.bool_], masks: NDArray[np.bool_]) -> None:
+    """Threshold coverage at one half and share out the near ties so that the count is the area.
+
+    masks : filled by centres, which is right but for the voxels that an outline runs through
+    centres : whether the centres of these are inside
+    """
+    flat, size = masks.ravel(), masks[0].size
+    plane, count = cells.index // size, len(masks)
+    sure = cells.area > 0.5 + NEAR_TIE
+    flat[cells.index] = sure
+    ties = np.flatnonzero((cells.area >= 0.5 - NEAR_TIE) & ~sure)
     if not len(ties):
-        return masks
-    plane = ties // area[0].size
-    want = np.floor(area.sum(axis=(1, 2)) + 0.5) - masks.sum(axis=(1, 2))
-    rounded = np.round(area.ravel()[ties], 4)
-    order = np.lexsort(((np.arange(len(ties)) * GOLDEN) % 1.0, ~centres.ravel()[ties], -rounded, plane))
-    plane = plane[order]
-    rank = np.arange(len(ties)) - np.searchsorted(plane, plane)
-    masks.ravel()[ties[order][rank < want[plane]]] = True
-    return masks
+        return
+    # what is whole counts on both sides of the difference
+    want = np.floor(np.bincount(plane, cells.area, count) + HALF) - np.bincount(plane[sure], minlength=count)
+    rounded = np.round(cells.area[ties], 4)
+    order = ties[np.lexsort(((np.arange(len(ties)) * GOLDEN) % 1.0, ~centres[ties], -rounded, plane[ties]))]
+    rank = np.arange(len(order)) - np.searchsorted(plane[order], plane[order])
+    flat[cells.index[order[rank < want[plane[order]]]]] = True
 
 
 def _keep_small(polygons: list[NDArray[np.float64]], planes: NDArray[np.intp], masks: NDArray[np.bool_],
-                covered: NDArray[np.float64], start: tuple[int, int]) -> None:
+                covered: scanline.Cells, start: tuple[int, int]) -> None:
     """Give every tiny contour that left nothing the voxels it covers most, unless it is a hole."""
     for n in np.flatnonzero(scanline.areas(polygons) < SMALL_VOXELS):
         points, plane = polygons[n], planes[n]
         lines = scanline.outlines([points - start], np.zeros(1, np.intp), 1, masks.shape[1:])
         if lines is None:
             continue
-        area = scanline.cover(lines)[0]
-        (j, i), (_, rows, columns) = lines.start, lines.shape
-        mask, all_covered = (a[plane, j:j + rows, i:i + columns] for a in (masks, covered))
-        best = np.unravel_index(np.argmax(area), area.shape)
-        if mask[area > 0].any() or not area.any() or all_covered[best] < area[best] - HOLE_ATOL:
+        own = scanline.cover(lines)
+        rows, columns = np.divmod(own.index, lines.shape[2])
+        rows, columns = rows + lines.start[0], columns + lines.start[1]
+        if not own.area.any() or masks[plane, rows, columns][own.area > 0].any():
             continue
-        most = np.argsort(-area, axis=None, kind="stable")[:max(1, round(float(area.sum())))]
-        mask[np.unravel_index(most, area.shape)] = True
+        best = int(np.argmax(own.area))
+        at = (int(plane), int(rows[best]), int(columns[best]))
+        if covered.at(int(np.ravel_multi_index(at, masks.shape)), False) < own.area[best] - HOLE_ATOL:
+            continue
+        most = np.argsort(-own.area, kind="stable")[:max(1, round(float(own.area.sum())))]
+        masks[plane, rows[most], columns[most]] = True
 
 
 def _pillow(points: NDArray[np.float64], grid: tuple[int, int]) -> NDArray[np.bool_]:

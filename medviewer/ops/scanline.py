@@ -7,9 +7,10 @@ on it exactly, and adding the plane offset is exact.
 
 `fill_centres` is the even-odd rule at voxel centres with half-open ties: a centre on an upper or left edge is
 inside, on a lower or right edge outside, so neighbours that share an edge never overlap and leave no gap.
-`cover` is the exact area of the even-odd interior in every voxel: edges are cut into pieces that do not cross
-within a thin band of rows; sorted along the row, the pieces enter and leave the interior in turn, and each adds its
-trapezoid. Self-crossing outlines, key-holes and nested contours need no special case.
+`cover` is the exact area of the even-odd interior in the voxels that edges run through (the others are inside or
+outside as their centres are): edges are cut into pieces that do not cross within a thin band of rows; sorted along
+the row, the pieces enter and leave the interior in turn, and each adds its trapezoid. Self-crossing outlines,
+key-holes and nested contours need no special case.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 SNAP = 2.0**20
 CROSSING_ATOL = 1e-7  # voxels; edges that swap sides by less count as touching
 MAX_CROSSING_ROUNDS = 64
+WHOLE_ATOL = 1e-9  # far above the rounding of the sums, far below any area that matters
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +184,44 @@ def _pieces(edges: tuple[Floats, Floats, Floats, Floats]) -> _Pieces:
     return pieces
 
 
-def cover(lines: Outlines) -> Floats:
-    """Return the covered area of every voxel, 0...1, float64 (planes, rows, columns)."""
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Voxels that an outline runs through, with their covered area; all others are covered wholly or not at all.
+
+    index : (N,) flat index into (planes, rows, columns), increasing
+    area : (N,) 0...1
+    """
+
+    index: NDArray[np.intp]
+    area: Floats
+
+    def at(self, index: int, otherwise: bool) -> float:
+        """Return the covered area of one voxel; `otherwise` tells where no outline runs through it."""
+        n = int(np.searchsorted(self.index, index))
+        return float(self.area[n]) if n < len(self.index) and self.index[n] == index else float(otherwise)
+
+
+def _with_gaps(keys: NDArray[np.intp], area: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Add the voxels under a horizontal edge: no other edge runs through them, but they are covered in part."""
+    gaps = np.diff(keys, append=keys[-1] + 1) - 1
+    gaps[(area < WHOLE_ATOL) | (area > 1 - WHOLE_ATOL)] = 0
+    owner, place = _spread(gaps)
+    if not len(owner):
+        return keys, area
+    every = np.concatenate([keys, keys[owner] + place + 1])
+    order = np.argsort(every, kind="stable")
+    return every[order], np.concatenate([area, area[owner]])[order]
+
+
+def cover(lines: Outlines) -> Cells:
+    """Return the covered area of the voxels that outlines run through."""
     planes, rows, columns = lines.shape
     edges = _clipped(lines)
     if not len(edges[0]):
-        return np.zeros(lines.shape)
+        return Cells(np.zeros(0, np.intp), np.zeros(0))
     p = _pieces(edges)
-    left, right = np.minimum(p.top, p.bottom), np.maximum(p.top, p.bottom)
+    # interpolation may end a hair outside the box
+    left, right = (np.clip(f(p.top, p.bottom), 0.0, columns) for f in (np.minimum, np.maximum))
     first = np.floor(left).astype(np.intp)
     owner, place = _spread(np.maximum(np.ceil(right).astype(np.intp) - first, 1))
     cell = first[owner] + place
@@ -200,8 +232,15 @@ def cover(lines: Outlines) -> Floats:
     beside = weight * ((a + b) / 2 - cell)  # what the piece leaves free in its own voxel
     stride = columns + 2
     flat = p.row[owner] * stride + cell
-    size = planes * (rows + 1) * stride
-    area = np.bincount(flat, weight - beside, size)[:size]
-    area += np.bincount(flat + 1, beside, size)[:size]
-    tall = np.cumsum(area.reshape(planes, rows + 1, stride), axis=2)
-    return np.asarray(np.clip(tall[:, :rows, :columns], 0.0, 1.0))
+    # what enters at a voxel reaches all those after it in its row: sums along the row, of the voxels met alone
+    keys = np.concatenate([flat, flat + 1])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    area = np.cumsum(np.add.reduceat(np.concatenate([weight - beside, beside])[order], starts))
+    keys, area = _with_gaps(keys[starts], area)
+    tall, column = np.divmod(keys, stride)
+    plane, row = np.divmod(tall, rows + 1)
+    inside = (row < rows) & (column < columns) & (plane < planes)
+    index = (plane * rows + row) * columns + column
+    return Cells(index[inside], np.clip(area[inside], 0.0, 1.0))

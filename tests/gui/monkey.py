@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 import numpy as np
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QtMsgType, QUrl, qInstallMessageHandler
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
+from PyQt6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -39,6 +39,7 @@ from PyQt6.QtWidgets import (
     QMenu,
     QSpinBox,
     QTabBar,
+    QToolButton,
     QWidget,
 )
 
@@ -51,9 +52,7 @@ LOG = 25
 MOST_SERIES = 25
 HARMLESS = "This plugin does not support"  # the off-screen platform says so of window sizes
 UNEXPECTED = ("Something went wrong", "failed unexpectedly")
-ASKS_FOR_FILE = {"action-open-folder", "action-open-file", "action-save-session", "action-open-session",
-                 "action-picture", "action-quit", "action-demo", "empty-open-folder", "empty-open-file", "empty-demo",
-                 "measurements-export", "measurements-import", "export-run", "export-open-folder", "action-full-screen"}
+NEVER = {"action-quit", "action-demo", "action-full-screen", "empty-demo", "export-run"}
 BUTTONS = (Qt.MouseButton.LeftButton, Qt.MouseButton.LeftButton, Qt.MouseButton.LeftButton,
            Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton)
 MODIFIERS = (Qt.KeyboardModifier.NoModifier,) * 4 + (
@@ -169,7 +168,7 @@ class Monkey:
 
     def command(self) -> None:
         """Run any command."""
-        known = [c for c in self.window.commands if f"action-{c.id}" not in ASKS_FOR_FILE]
+        known = [c for c in self.window.commands if f"action-{c.id}" not in NEVER]
         command = self.random.choice(known)
         if command.id in ("close-all", "restore") and self.random.random() < 0.8:
             return
@@ -179,13 +178,11 @@ class Monkey:
     def key(self) -> None:
         """Press a key where the focus is."""
         target = QApplication.focusWidget() or self.window
-        if isinstance(target.window(), QFileDialog):
-            return
         key = self.random.choice(KEYS)
         code, text = (key, "") if isinstance(key, Qt.Key) else (Qt.Key(ord(key.upper())), key)
         mods = self.random.choice((*MODIFIERS[:4], Qt.KeyboardModifier.ShiftModifier))
         self._note(f"{target.objectName()} {code.name} {mods.name}")
-        if isinstance(target, QAbstractButton) and (target.objectName() in ASKS_FOR_FILE or _browses(target)):
+        if isinstance(target, QAbstractButton) and target.objectName() in NEVER:
             return
         for kind in (QKeyEvent.Type.ShortcutOverride, QKeyEvent.Type.KeyPress, QKeyEvent.Type.KeyRelease):
             if self._alive(target):
@@ -198,8 +195,9 @@ class Monkey:
             return
         self._note(f"{type(widget).__name__} {widget.objectName()}")
         if isinstance(widget, QAbstractButton):
-            if widget.objectName() not in ASKS_FOR_FILE and not _browses(widget):
-                widget.click()
+            has_menu = isinstance(widget, QToolButton) and widget.popupMode() == widget.ToolButtonPopupMode.InstantPopup
+            if widget.objectName() not in NEVER and not has_menu:
+                widget.click()  # a menu would keep an event loop of its own
         elif isinstance(widget, QAbstractSlider):
             widget.setValue(self.random.randint(widget.minimum(), widget.maximum()))
         elif isinstance(widget, QComboBox) and widget.count():
@@ -270,7 +268,7 @@ class Monkey:
         if not isinstance(menu, QMenu):
             return
         actions = [a for a in menu.actions() if a.isEnabled() and not a.isSeparator() and a.menu() is None
-                   and a.objectName() not in ASKS_FOR_FILE and "folder" not in a.text().casefold()]
+                   and a.objectName() not in NEVER]
         if actions and self.random.random() < 0.7:
             action = self.random.choice(actions)
             self._note(action.text())
@@ -373,6 +371,11 @@ class Monkey:
         sys.excepthook = unhandled
         threading.excepthook = lambda args: unhandled(args.exc_type, args.exc_value, args.exc_traceback)
         sys.unraisablehook = lambda args: unhandled(args.exc_type, args.exc_value, args.exc_traceback)
+        asked = {n: getattr(QFileDialog, n) for n in ("getOpenFileName", "getOpenFileNames", "getSaveFileName",
+                                                      "getExistingDirectory")}
+        for name in asked:  # nobody is there to answer
+            setattr(QFileDialog, name, staticmethod(lambda *_, n=name: "" if n == "getExistingDirectory" else ("", "")))
+        opened, QDesktopServices.openUrl = QDesktopServices.openUrl, staticmethod(lambda _: True)
         handler = qInstallMessageHandler(message)
         self.session.problem.connect(reported)
         try:
@@ -380,11 +383,10 @@ class Monkey:
         finally:
             sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
             qInstallMessageHandler(handler)
+            QDesktopServices.openUrl = opened
+            for name, function in asked.items():
+                setattr(QFileDialog, name, function)
             self.session.problem.disconnect(reported)
-
-
-def _browses(button: QAbstractButton) -> bool:
-    return button.objectName().endswith("-browse") or button.objectName().startswith("recent-")
 
 
 def _by_hand() -> None:

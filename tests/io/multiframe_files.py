@@ -24,8 +24,8 @@ def item(**values: Any) -> Dataset:
     return made
 
 
-def frame(position: Sequence[float] | None, orientation: Sequence[float] = AXIAL, *, content: dict[str, Any] | None = None,
-          spacing: Sequence[float] = SPACING, **macros: Dataset) -> Dataset:
+def frame(position: Sequence[float] | None, orientation: Sequence[float] = AXIAL, *,
+          content: dict[str, Any] | None = None, spacing: Sequence[float] = SPACING, **macros: Dataset) -> Dataset:
     """Make the functional groups of one frame."""
     made = item(PixelMeasuresSequence=item(PixelSpacing=list(spacing), SliceThickness=3.0),
                 PlaneOrientationSequence=item(ImageOrientationPatient=[float(v) for v in orientation]),
@@ -35,7 +35,8 @@ def frame(position: Sequence[float] | None, orientation: Sequence[float] = AXIAL
     return made
 
 
-def enhanced(frames: Sequence[Dataset], *, first: int = 1, sop_class: str = EnhancedMRImageStorage, **tags: Any) -> Dataset:
+def enhanced(frames: Sequence[Dataset], *, first: int = 1, sop_class: str = EnhancedMRImageStorage,
+             **tags: Any) -> Dataset:
     """Make an enhanced image; the frames are numbered from `first`."""
     ds = multiframe(len(frames), first=first, sop_class=sop_class, Modality="MR", SeriesInstanceUID=SERIES,
                     PerFrameFunctionalGroupsSequence=Items(frames), SharedFunctionalGroupsSequence=Items([Dataset()]))

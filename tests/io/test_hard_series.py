@@ -45,7 +45,8 @@ def numbers(series: Series) -> list:
 
 PLACES = {
     "head first supine": ("HFS", AXIAL), "feet first supine": ("FFS", (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),
-    "head first prone": ("HFP", (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)), "feet first prone": ("FFP", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)),
+    "head first prone": ("HFP", (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0)),
+    "feet first prone": ("FFP", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)),
     "decubitus": ("HFDR", (0.0, 1.0, 0.0, -1.0, 0.0, 0.0)), "sagittal": ("HFS", SAGITTAL), "coronal": ("HFS", CORONAL),
     "double oblique": ("FFS", oblique(21)),
 }
@@ -62,7 +63,7 @@ def test_only_the_vectors_place_slices(case: str, writer: Writer) -> None:
     assert not codes(series, "warning")
 
 
-@pytest.mark.parametrize(("angle", "turn"), itertools.product([20.0, -20.0], [1.0, -1.0]))
+@pytest.mark.parametrize(("angle", "turn"), list(itertools.product([20.0, -20.0], [1.0, -1.0])))
 def test_tilt_of_both_signs_supine_and_prone(angle: float, turn: float, writer: Writer) -> None:
     a = math.radians(angle)
     orientation = (turn, 0.0, 0.0, 0.0, turn * math.cos(a), -turn * math.sin(a))
@@ -173,12 +174,25 @@ def test_interleaved_reconstructions_are_split(tags: list[dict[str, object]], wr
     assert max(place_error(s, writer) for s in found) <= MAX_ERROR_MM
 
 
+def test_pixel_size_on_the_edge_of_rounding(writer: Writer) -> None:
+    for n, distance in enumerate(EVEN):
+        writer.stack([distance], PixelSpacing=[0.703125 + 1e-7 * (n % 2)] * 2, spacing=(0.703125, 0.703125))
+    (series,) = series_in(writer.folder)
+    assert series.frames == 10
+    assert place_error(series, writer) <= MAX_ERROR_MM
+
+
+def test_mosaic_is_named(writer: Writer) -> None:
+    writer.stack(EVEN[:2], ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+    assert "mosaic" in codes(series_in(writer.folder)[0], "warning")
+
+
 def test_two_kernels_at_the_same_places(writer: Writer) -> None:
     for kernel in ("B30f", "B60f"):
         writer.stack(EVEN, ConvolutionKernel=kernel)
     found = series_in(writer.folder)
     assert [s.frames for s in found] == [10, 10]
-    assert len({s.description for s in found}) == 2
+    assert {s.description for s in found} == {"(B30f)", "(B60f)"}
 
 
 def test_localiser_of_one_size_inside(writer: Writer) -> None:
@@ -224,10 +238,23 @@ def test_dynamic_ct_that_shuttles(writer: Writer) -> None:
     assert np.asarray(numbers(series))[:, 2].tolist() == [3, 8, 13, 18]
 
 
+def test_last_volume_broke_off(writer: Writer) -> None:
+    """Six acquisitions of five slices; of the last only one slice was written."""
+    for t in range(6):
+        writer.stack(EVEN[:5] if t < 5 else EVEN[:1], AcquisitionNumber=t + 1)
+    (series,) = series_in(writer.folder)
+    assert (series.time_points, series.frames) == (6, 26)
+    volume = open_series(series).load()
+    assert volume.present is not None
+    assert volume.present.sum(axis=1).tolist() == [5, 5, 5, 5, 5, 1]
+    assert place_error(series, writer) <= MAX_ERROR_MM
+
+
 def test_diffusion(writer: Writer) -> None:
     """b = 0 once, two directions at b = 500 and 1000."""
     directions = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
-    kinds = [(1000.0, directions[1]), (500.0, directions[0]), (0.0, None), (1000.0, directions[0]), (500.0, directions[1])]
+    kinds = [(1000.0, directions[1]), (500.0, directions[0]), (0.0, None), (1000.0, directions[0]),
+             (500.0, directions[1])]
     for b, direction in kinds:
         writer.stack(EVEN[:4], Modality="MR", SOPClassUID=MRImageStorage, DiffusionBValue=b,
                      DiffusionGradientOrientation=direction)
@@ -272,7 +299,7 @@ def test_cine_by_instance_number_alone(missing: tuple[int, ...], writer: Writer)
     """Files numbered phase after phase at each place; a few are lost."""
     for n in range(5 * 6):
         if n not in missing:
-            writer.stack([EVEN[n // 6]], Modality="MR", InstanceNumber=n + 1, SeriesDescription=f"{n}"[:0])
+            writer.stack([EVEN[n // 6]], Modality="MR", InstanceNumber=n + 1)
     (series,) = series_in(writer.folder)
     assert (series.time_points, series.frames) == (6, 30 - len(missing))
     volume = open_series(series).load()
@@ -304,7 +331,8 @@ def test_projections_stand_alone(writer: Writer) -> None:
 
 def test_magnification_of_a_mammogram(writer: Writer) -> None:
     """IHE Mammography Image: sizes in the breast are those at the detector divided by the magnification."""
-    writer.add(None, Modality="MG", spacing=None, ImagerPixelSpacing=[0.1, 0.1], EstimatedRadiographicMagnificationFactor=1.25)
+    writer.add(None, Modality="MG", spacing=None, ImagerPixelSpacing=[0.1, 0.1],
+               EstimatedRadiographicMagnificationFactor=1.25)
     (series,) = series_in(writer.folder)
     assert series.geometry is not None
     assert series.geometry.spacing_mm[1:] == pytest.approx((0.08, 0.08))
@@ -376,6 +404,16 @@ def test_stacks_of_an_enhanced_image(sop_class: str, tmp_path: Path) -> None:
         _enhanced_places(series, truth)
 
 
+def test_magnitude_and_phase_in_one_enhanced_image(tmp_path: Path) -> None:
+    frames = [frame(BASE + normal(AXIAL) * 2.0 * k, MRImageFrameTypeSequence=item(
+        FrameType=["ORIGINAL", "PRIMARY", "VOLUME", "NONE"], ComplexImageComponent=kind))
+        for k in range(4) for kind in ("MAGNITUDE", "PHASE")]
+    save(enhanced(frames), tmp_path / "e.dcm")
+    found = sorted(series_in(tmp_path), key=lambda s: s.description)
+    assert [s.description for s in found] == ["(MAGNITUDE)", "(PHASE)"]
+    assert [numbers(s) for s in found] == [[1, 3, 5, 7], [2, 4, 6, 8]]
+
+
 def test_dimension_index_alone_tells_time_points(tmp_path: Path) -> None:
     """The second dimension points to a private element: only its index tells the frames apart."""
     frames = [frame(BASE + normal(AXIAL) * 2.0 * k, content={"DimensionIndexValues": [k + 1, t + 1]})
@@ -396,8 +434,9 @@ def test_concatenation(tmp_path: Path) -> None:
     for n, part in enumerate(parts):
         frames = [frame(BASE + normal(AXIAL) * 2.0 * k, content={"TemporalPositionIndex": t + 1}) for k, t in part]
         truth |= {first + m: BASE + normal(AXIAL) * 2.0 * k for m, (k, _) in enumerate(part)}
-        save(enhanced(frames, first=first, ConcatenationUID="1.9", InConcatenationNumber=n + 1, InstanceNumber=1,
-                      ConcatenationFrameOffsetNumber=first - 1, InConcatenationTotalNumber=3), tmp_path / f"{9 - n}.dcm")
+        made = enhanced(frames, first=first, ConcatenationUID="1.9", InConcatenationNumber=n + 1, InstanceNumber=1,
+                        ConcatenationFrameOffsetNumber=first - 1, InConcatenationTotalNumber=3)
+        save(made, tmp_path / f"{9 - n}.dcm")
         first += len(part)
     (series,) = series_in(tmp_path)
     assert numbers(series) == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]]
@@ -410,7 +449,7 @@ def test_concatenation(tmp_path: Path) -> None:
 def test_nuclear_volume(vector: bool, step: float, tmp_path: Path) -> None:
     """PS3.3 C.8.4.15: a negative spacing stacks against row x column; slices without a vector follow each other."""
     ds = multiframe(5, sop_class=NuclearMedicineImageStorage, Modality="NM", SpacingBetweenSlices=step,
-                    PixelSpacing=list(SPACING), SeriesInstanceUID="1.6", ImageType=["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"],
+                    PixelSpacing=list(SPACING), SeriesInstanceUID="1.6",
                     DetectorInformationSequence=Sequence([item(ImagePositionPatient=[float(v) for v in BASE],
                                                                ImageOrientationPatient=list(CORONAL))]))
     ds.FrameIncrementPointer = 0x00540080
@@ -421,6 +460,16 @@ def test_nuclear_volume(vector: bool, step: float, tmp_path: Path) -> None:
     slices = [2, 1, 3, 5, 4] if vector else [1, 2, 3, 4, 5]
     _enhanced_places(series, {n + 1: BASE + normal(CORONAL) * step * (s - 1) for n, s in enumerate(slices)})
     assert series.shape == (5, ROWS, COLUMNS)
+
+
+def test_nuclear_volume_with_its_place_at_the_top(tmp_path: Path) -> None:
+    """Not by the standard, but some programs write it so."""
+    save(multiframe(4, sop_class=NuclearMedicineImageStorage, Modality="NM", SpacingBetweenSlices=3.0,
+                    SeriesInstanceUID="1.6", PixelSpacing=list(SPACING), ImagePositionPatient=[float(v) for v in BASE],
+                    SliceVector=[1, 2, 3, 4], ImageOrientationPatient=list(AXIAL)), tmp_path / "nm.dcm")
+    (series,) = series_in(tmp_path)
+    _enhanced_places(series, {n + 1: BASE + normal(AXIAL) * 3.0 * n for n in range(4)})
+    assert series.time_points == 1
 
 
 def test_gated_nuclear_volume(tmp_path: Path) -> None:

@@ -84,6 +84,9 @@ for name in json.loads(Path(sys.argv[1]).read_text()):
     print(json.dumps(found), flush=True)
     gc.collect()
 usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+status = Path("/proc/self/status")
+if status.exists():  # ru_maxrss is inherited from the process that started this one
+    usage = 1024 * int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
 print(json.dumps({"done": True, "memory": usage}), flush=True)
 """
 

@@ -397,7 +397,7 @@ def test_slices_of_different_types_keep_their_values(writer: Writer) -> None:
 
 def test_pictures_without_position_stand_alone(writer: Writer) -> None:
     for _ in range(3):
-        writer.add(None)
+        writer.add(None, Modality="CR")
     found = series_in(writer.folder)
     assert [s.shape for s in found] == [(1, ROWS, COLUMNS)] * 3
     volume = open_series(found[0]).load()

@@ -10,7 +10,7 @@ import typer
 from medviewer.cli.commands.info import scan
 from medviewer.cli.output import DONE, PROBLEMS, command_job, report_text, say, sentence
 from medviewer.cli.program import Command
-from medviewer.core.errors import GeometryError, ParamError, ReadError
+from medviewer.core.errors import ParamError, ReadError
 
 if TYPE_CHECKING:
     from medviewer.core.job import Job
@@ -26,24 +26,30 @@ def run(
     series: Annotated[str, typer.Option(metavar="UID", help="Series UID or id (see info); default: largest.")] = "",
     orient: Annotated[str, typer.Option(help="Axis codes of the voxels i, j, k, such as LAS.")] = "",
     spacing: Annotated[str, typer.Option(help="Voxel size x,y,z in mm, such as 2,2,2.")] = "",
+    on: Annotated[Path | None, typer.Option(metavar="IMAGE", help="Image of a mask: contours need its grid, a DICOM "
+                                                                  "mask its files.")] = None,
+    kind: Annotated[str, typer.Option("--as", help="What a mask becomes as .dcm: seg or rtstruct.")] = "seg",
+    rule: Annotated[str, typer.Option(help="Contours to masks: exact, pixel-centre or pillow.")] = "exact",
 ) -> int:
-    """Write a series as NIfTI, NRRD, MetaImage or DICOM, by the suffix of DST.
+    """Write a series as NIfTI, NRRD or MetaImage, by the suffix of DST; a mask also as DICOM (.dcm).
 
     Status 1 if voxels were damaged or missing.
     """
-    from medviewer.export.convert import convert, writer_for
+    from medviewer.export.convert import convert
+    from medviewer.export.masks import check_target, is_dicom_name
 
-    writer_for(destination)  # a wrong suffix is told before anything is read
+    check_target(destination, rule, kind)  # told before anything is read
     spacing_mm = _spacing(spacing) if spacing else None
     found = scan([source])
-    chosen = _choose(found, source, series)
+    chosen = _choose(found, source, series, masks=is_dicom_name(destination))
     if destination.exists() and any(destination.samefile(p) for p in chosen.files if p.exists()):
         raise ParamError(f"{destination.name} is the source itself", path=destination, hint="Choose another name.")
     with command_job() as job:
         data, damage = _load(chosen, job.part(0.0, 0.5))
-        notes = convert(data, destination, orient=orient or None, spacing_mm=spacing_mm, on=_image_of(chosen, found),
-                        job=job.part(0.5, 1.0))
-    for text in dict.fromkeys((*damage, *notes)):
+        image, misfits = _image_of(chosen, found, on, is_dicom_name(destination), job)
+        notes = convert(data, destination, orient=orient or None, spacing_mm=spacing_mm, on=image,
+                        rule=rule, dicom_kind=kind, job=job.part(0.5, 1.0))  # type: ignore[arg-type]
+    for text in dict.fromkeys((*damage, *misfits, *notes)):
         say(f"note      {text}")
     say(f"{chosen.title} written as {destination}")
     return PROBLEMS if damage else DONE
@@ -60,8 +66,10 @@ def _spacing(text: str) -> tuple[float, float, float]:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _choose(found: ScanResult, source: Path, wanted: str) -> Series:
+def _choose(found: ScanResult, source: Path, wanted: str, *, masks: bool) -> Series:
     usable = [s for s in found.series if s.kind in IMAGE_KINDS + LABEL_KINDS]
+    if masks:  # only they can be written as DICOM
+        usable = [s for s in usable if s.kind in LABEL_KINDS] or usable
     if not usable:
         if found.skipped and not found.series:
             raise ReadError(found.skipped[0].reason, path=found.skipped[0].path)
@@ -96,15 +104,18 @@ def _load(series: Series, job: Job) -> tuple[Any, list[str]]:
     return volume, [f"{sentence(r.problem)} {sentence(r.fix)}".strip() for r in loading.warnings if r.level != "info"]
 
 
-def _image_of(series: Series, found: ScanResult) -> Series | None:
-    from medviewer.export.pairing import find_image
+def _image_of(series: Series, found: ScanResult, on: Path | None, needed: bool,
+              job: Job) -> tuple[Series | None, list[str]]:
+    """Return the image of a mask, and what does not fit: the one given, else one of its grid or reference."""
+    from medviewer.export.masks import choose_image, image_beside
 
     if series.kind in IMAGE_KINDS:
-        return None
-    try:
-        return find_image(series, [s for s in found.series if s.kind == "image"])[0]
-    except GeometryError:
-        return None  # a segmentation has a grid of its own; for contours the conversion tells what it needs
+        return None, []
+    if on is not None:
+        image, reports = choose_image(series, on, job)
+        return image, [f"{r.problem} {r.fix}".strip() for r in reports]
+    # a segmentation has a grid of its own; only contours and DICOM masks need an image
+    return image_beside(series, found, job, near=needed or series.kind == "rtstruct"), []
 
 
 COMMAND = Command("convert", run)

@@ -6,8 +6,9 @@ belong together (other lateral position, other kind of picture, overlapping acqu
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 
 from medviewer.core.study import Report
 from medviewer.io.dicom import doctor
-from medviewer.io.dicom.frames import Frame, axes
-from medviewer.io.dicom.spacing import is_even
+from medviewer.io.dicom.frames import Frame, Vector, axes
+from medviewer.io.dicom.spacing import fits_grid
 from medviewer.io.dicom.timing import age, time_points
 
+SAME_COSINE = 1e-4  # direction cosines that differ by less are one orientation, rounded
 PLACE_MM = 0.05  # positions closer than this (or a tenth of a pixel) are one place
 FAR_STEPS = 10.0  # a gap of more steps than this parts two stacks
+LEAST_GRID = 3  # slices that show that they lie on a grid of their own
 MAX_SPLITS = 6  # nested reasons for parting
 
 
@@ -58,9 +61,10 @@ class _Set:
 
 def arrange(frames: Sequence[Frame]) -> list[Stack]:
     """Sort frames with positions, all of one orientation and size, into stacks."""
-    orientation = frames[0].orientation
-    assert orientation is not None
+    orientation, apart = _common_orientation(frames)
     row, column, normal, reports = axes(orientation)
+    if apart > SAME_COSINE:
+        reports.append(doctor.orientations_differ(apart))
     places = np.array([f.position for f in frames], float)
     coords = places @ np.stack([normal, row, column], axis=1)
     pixel = min(min(f.spacing) for f in frames if f.spacing) if any(f.spacing for f in frames) else 1.0
@@ -72,10 +76,19 @@ def arrange(frames: Sequence[Frame]) -> list[Stack]:
     return stacks
 
 
+def _common_orientation(frames: Sequence[Frame]) -> tuple[Vector, float]:
+    """Return the orientation of all frames (the mean if they differ a little), and by how much they differ."""
+    several = {f.orientation for f in frames if f.orientation is not None}
+    if len(several) == 1:
+        return next(iter(several)), 0.0
+    vectors = np.array([f.orientation for f in frames])
+    return tuple(vectors.mean(axis=0).tolist()), float(np.ptp(vectors, axis=0).max())
+
+
 def _part(group: _Set, depth: int) -> list[tuple[_Set, list[Report]]]:
     """Part a set until each piece is a stack; tells the reason in a report of each piece."""
     if depth < MAX_SPLITS and len(group.frames) > 1:
-        for rule in (_by_kind, _by_lateral_place, _by_acquisition, _by_gap):
+        for rule in (_by_kind, _by_lateral_place, _by_acquisition, _by_interleaving, _by_gap):
             parts, reason = rule(group)
             if len(parts) > 1:
                 report = doctor.split(len(parts), reason)
@@ -108,13 +121,21 @@ def _by_kind(group: _Set) -> tuple[list[_Set], str]:
     kinds = {f.kind for f in group.frames}
     if len(kinds) < 2 or max(_collisions(group).values()) < 2:
         return [group], ""
-    parts = _partition(group, lambda n: group.frames[n].kind, lambda k: f"kind {k}")
+    parts = _partition(group, lambda n: group.frames[n].kind, _kind_names(kinds).__getitem__)
     before = max(_collisions(group).values())
     shared = [set(_rounded(p)) for p in parts]
     overlap = any(a & b for n, a in enumerate(shared) for b in shared[n + 1:])
     if overlap and all(max(_collisions(p).values()) < before for p in parts):
         return parts, f"{len(parts)} kinds of picture of the same places"
     return [group], ""
+
+
+def _kind_names(kinds: Iterable[str]) -> dict[Hashable, str]:
+    """Name kinds by the words that not all of them have."""
+    words = {kind: [w for w in re.split(r"[\\|]", kind) if w] for kind in kinds}
+    common = set.intersection(*map(set, words.values()))
+    names: dict[Hashable, str] = {kind: " ".join(w for w in found if w not in common) for kind, found in words.items()}
+    return names if len(set(names.values())) == len(names) else {kind: kind.replace("|", " ") for kind in words}
 
 
 def _rounded(group: _Set) -> list[int]:
@@ -167,15 +188,34 @@ def _by_acquisition(group: _Set) -> tuple[list[_Set], str]:
         return [group], ""
     parts = _partition(group, lambda n: group.frames[n].times.get("acquisition"), lambda k: f"acquisition {k}")
     parts.sort(key=lambda p: str(p.part))
-    if max(_collisions(group).values()) == 1 and is_even(np.sort(group.coords[:, 0])):
+    if max(_collisions(group).values()) == 1 and fits_grid(np.sort(group.coords[:, 0])):
         return [group], ""  # interleaved acquisitions of one grid
     ranges = [(p.coords[:, 0].min(), p.coords[:, 0].max()) for p in parts]
-    if min(len(p.frames) for p in parts) < 2 or not any(
-            a[0] <= b[1] and b[0] <= a[1] for n, a in enumerate(ranges) for b in ranges[n + 1:]):
+    if min(len(p.frames) for p in parts) < 2 or not _overlap(ranges):
         return [group], ""
     if _same_places(parts, group.tolerance):
         return [group], ""  # time points: repeated acquisitions of the same slices
     return parts, f"{len(parts)} acquisitions that overlap in space"
+
+
+def _by_interleaving(group: _Set) -> tuple[list[_Set], str]:
+    """Two reconstructions between each other: each on a grid of its own, together on none."""
+    if len(group.frames) < 2 * LEAST_GRID or max(_collisions(group).values()) > 1 \
+            or fits_grid(np.sort(group.coords[:, 0])):
+        return [group], ""
+    for what, name in (("kinds of picture", "kind"), ("slice thicknesses", "thickness")):
+        values = [getattr(f, name) for f in group.frames]
+        if not 1 < len(set(values)) <= len(values) // LEAST_GRID:
+            continue
+        parts = _partition(group, values.__getitem__, f"{name} {{}}".format)
+        ranges = [(p.coords[:, 0].min(), p.coords[:, 0].max()) for p in parts]
+        if _overlap(ranges) and all(len(p.frames) >= LEAST_GRID and fits_grid(np.sort(p.coords[:, 0])) for p in parts):
+            return parts, f"{len(parts)} {what} that overlap in space"
+    return [group], ""
+
+
+def _overlap(ranges: Sequence[tuple[float, float]]) -> bool:
+    return any(a[0] <= b[1] and b[0] <= a[1] for n, a in enumerate(ranges) for b in ranges[n + 1:])
 
 
 def _cluster_index(group: _Set) -> NDArray[np.int64]:

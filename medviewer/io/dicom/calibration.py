@@ -12,6 +12,7 @@ from medviewer.io.dicom.headers import BAD_VALUE, Header
 CENTIMETRES = 3  # Physical Units X/Y Direction (PS3.3 C.8.5.5.1.15)
 PROJECTIONS = ("CR", "DX", "MG", "XA", "RF", "RG", "PX", "IO")
 SQUARE_RTOL = 1e-3
+MAX_MAGNIFICATION = 10.0  # between patient and detector
 
 
 @dataclass(slots=True)
@@ -43,7 +44,10 @@ def _given(frame: Frame, header: Header) -> PixelSize:
             and header.text("Modality") in PROJECTIONS and not header.text("PixelSpacingCalibrationType")
         return PixelSize(frame.spacing, True, [doctor.detector_spacing(False)] if uncorrected else [])
     if detector is not None:
-        return PixelSize(detector, True, [doctor.detector_spacing(False)])
+        factor = header.number("EstimatedRadiographicMagnificationFactor")
+        if factor is None or not 0.5 < factor < MAX_MAGNIFICATION:
+            return PixelSize(detector, True, [doctor.detector_spacing(False)])
+        return PixelSize((detector[0] / factor, detector[1] / factor), True, [doctor.detector_spacing(True)])
     film = spacing_of(header.numbers("NominalScannedPixelSpacing"))
     if film is not None:
         return PixelSize(film)

@@ -17,13 +17,15 @@ from medviewer.io.dicom.headers import Header
 from medviewer.io.dicom.loading import Plan, Source
 from medviewer.io.dicom.multiframe import PARAMETRIC
 from medviewer.io.dicom.stacks import Group, is_lossy
-from medviewer.io.dicom.window import header_windows, is_inverted, padding_of, voi_lut
+from medviewer.io.dicom.tables import voi_lut
+from medviewer.io.dicom.window import header_windows, is_inverted, padding_of
 
 NO_UNIT = ("US", "UNSPECIFIED", "NORMALIZED", "NONE", "")
 PET_UNITS = {"BQML": "Bq/ml", "CNTS": "counts", "CPS": "counts/s", "PROPCNTS": "", "PROPCPS": "", "NONE": "",
              "CM2ML": "SUVbsa", "PCNT": "%", "STDDEV": "", "MLG": "ml/g", "1CM": "1/cm", "UMOLML": "umol/ml",
              "MLMIN": "ml/min", "MLMING": "ml/min/g", "MGMINML": "mg/min/ml", "UMOLMIN": "umol/min"}
 SUV_TYPES = {"BSA": "SUVbsa", "LBM": "SUVlbm", "LBMJAMES128": "SUVlbm", "LBMJANMA": "SUVlbm", "IBW": "SUVibw"}
+EVEN, UNEVEN = 1.2, float("inf")  # longest step of a time axis / shortest one: dynamic PET, heart beats
 MAX_TEXT = 200  # characters of a description that are shown
 
 
@@ -32,6 +34,8 @@ def series_of(group: Group, reader: str) -> Series:
     lead, frames = group.middle, group.frames
     header = lead.header
     reports = [*group.reports, *_header_reports(frames)]
+    if "MOSAIC" in header.text("ImageType").split("\\"):
+        reports.append(doctor.mosaic())
     plan = _plan(group, reports)
     patient, study, more = identity(header)
     layout = lead.layout
@@ -103,20 +107,18 @@ def _plan(group: Group, reports: list[Report]) -> Plan:
     lead, frames = group.middle, group.frames
     layout = lead.layout
     assert layout is not None
-    types = {str(f.layout.dtype): f.layout.dtype for f in frames if f.layout is not None}
-    dtype = np.result_type(*types.values())
-    if len(types) > 1:
-        reports.append(doctor.mixed_types(sorted(types)))
+    dtype = _dtype(frames, reports)
     windows = _windows(lead, frames, reports)
-    padding, more = padding_of(lead.header, np.dtype(dtype))
+    padding, more = padding_of(lead.header, layout.dtype) if lead.table is None else (None, [])
     reports += more
-    if lead.header.has("ModalityLUTSequence") and lead.header.items("ModalityLUTSequence"):
-        reports.append(doctor.modality_lut())
+    if lead.table is not None or lead.header.items("ModalityLUTSequence"):
+        reports.append(doctor.modality_lut(lead.table is not None))
     if is_lossy(lead) or lead.header.text("LossyImageCompression") == "01":
         reports.append(doctor.lossy(lead.header.number("LossyImageCompressionRatio") or 0.0))
     cut = _truncation(frames, reports)
     sources, index = _sources(group)
-    curve: VoiLut | None = None if windows and lead.windows else voi_lut(lead.header)
+    negative = lead.table is None and (layout.signed or lead.intercept < 0)
+    curve: VoiLut | None = None if windows and lead.windows else voi_lut(lead.header, negative=negative)
     rescale, unit = _rescale(group, reports), _unit(lead)
     return Plan(
         geometry=group.geometry, dtype=np.dtype(dtype), sources=sources, index=index, rescale=rescale, unit=unit,
@@ -125,6 +127,14 @@ def _plan(group: Group, reports: list[Report]) -> Plan:
         oriented=group.oriented, truncated=cut, colour=layout.colour,
         frame_of_reference_uid=plain(lead.header.text("FrameOfReferenceUID")),
         series_uid=plain(lead.header.text("SeriesInstanceUID")), frame_time_ms=_frame_time(group))
+
+
+def _dtype(frames: list[Frame], reports: list[Report]) -> np.dtype[Any]:
+    """Return the type that holds the values of all frames, after their tables."""
+    kinds = {(f.table.entries.dtype if f.table is not None else f.layout.dtype) for f in frames if f.layout is not None}
+    if len(kinds) > 1:
+        reports.append(doctor.mixed_types(sorted(map(str, kinds))))
+    return np.result_type(*kinds)
 
 
 def _windows(lead: Frame, frames: list[Frame], reports: list[Report]) -> tuple[Window, ...]:
@@ -140,12 +150,16 @@ def _windows(lead: Frame, frames: list[Frame], reports: list[Report]) -> tuple[W
 
 def _rescale(group: Group, reports: list[Report]) -> Rescale:
     """Keep one pair, one per slice (K,), or one per slice and time (T, K)."""
-    lead = group.frames[0]
+    lead, frames = group.frames[0], group.frames
+    zero = [f for f in frames if f.slope == 0]
+    if zero:
+        reports.append(doctor.slope_zero(len(zero), len(frames)))
+    for frame in zero:
+        frame.slope, frame.intercept = 1.0, 0.0
+    if lead.header.text("Modality") == "CT" and not lead.rescaled and not group.middle.rescaled:
+        reports.append(doctor.no_rescale())
     slope = np.array([[f.slope if f else lead.slope for f in row] for row in group.cells])
     intercept = np.array([[f.intercept if f else lead.intercept for f in row] for row in group.cells])
-    if (slope == 0).any() or not np.isfinite(slope).all():
-        reports.append(doctor.slope_zero())
-        return Rescale()
     if (slope == slope[0, 0]).all() and (intercept == intercept[0, 0]).all():
         return Rescale(np.array(slope[0, 0]), np.array(intercept[0, 0]))
     reports.append(doctor.mixed_rescale(float(slope.min()), float(slope.max())))
@@ -176,20 +190,24 @@ def _frame_time(group: Group) -> float:
     time = header.number("FrameTime")
     if time and time > 0:
         return float(time)
+    steps = header.numbers("FrameTimeVector")[1:]  # the first is the time before the first frame
+    if steps and min(steps) > 0:
+        return float(np.median(steps))
     for keyword in ("RecommendedDisplayFrameRate", "CineRate"):
         rate = header.number(keyword)
         if rate and rate > 0:
             return 1000.0 / rate
-    return _trigger_step(group)
+    return _step(group, "trigger time", UNEVEN) or _step(group, "frame time", EVEN)
 
 
-def _trigger_step(group: Group) -> float:
+def _step(group: Group, name: str, most: float) -> float:
+    """Usual step of a time that the frames carry; 0 if the longest is more than `most` times the shortest."""
     best: list[float] = []
     for column in zip(*group.cells, strict=True):
-        times = [f.times["trigger time"][0] for f in column if f is not None and "trigger time" in f.times]
+        times = [f.times[name][0] for f in column if f is not None and name in f.times]
         best = times if len(times) > len(best) else best
     steps = np.diff(sorted(best))
-    return float(np.median(steps)) if len(steps) and steps.min() > 0 else 0.0
+    return float(np.median(steps)) if len(steps) and 0 < steps.max() <= most * steps.min() else 0.0
 
 
 def _truncation(frames: Iterable[Frame], reports: list[Report]) -> bool:
@@ -222,6 +240,7 @@ def _sources(group: Group) -> tuple[tuple[Source, ...], np.ndarray]:
             number = files.setdefault(id(frame.header), len(sources))
             if number == len(sources):
                 header = frame.header
-                sources.append(Source(header.path, frame.layout, header.pixels_at, header.size))
+                short = header.pixels_length < frame.layout.frame_bytes * frame.layout.frames
+                sources.append(Source(header.path, frame.layout, header.pixels_at, header.size, frame.table, short))
             index[t, k] = number, frame.index
     return tuple(sources), index

@@ -13,6 +13,7 @@ from typing import Any
 from medviewer.core.errors import ReadError
 from medviewer.core.study import Skipped
 from medviewer.io.dicom import guards
+from medviewer.io.dicom.quiet import quietly
 
 DIRECTORY_CLASS = re.compile(rb"1\.2\.840\.10008\.1\.3\.10(?![0-9.])")
 # (0004,1500) in explicit little endian, explicit big endian and implicit, with its length
@@ -36,8 +37,9 @@ def referenced(path: Path) -> tuple[list[Path], list[Skipped]]:
     References stay inside the folder of the DICOMDIR; names match in any case.
     """
     try:
-        records = guards.read_header(path).get("DirectoryRecordSequence")
-        ids = [_file_id(record) for record in records] if records else _stray_ids(path)
+        with quietly():
+            records = guards.read_header(path).get("DirectoryRecordSequence")
+            ids = [_file_id(record) for record in records] if records else _stray_ids(path)
     except (ReadError, *guards.BAD_VALUE) as error:
         return [], [Skipped(path, f"{path.name} cannot be read as a DICOMDIR: {error}")]
     files: dict[Path, None] = {}

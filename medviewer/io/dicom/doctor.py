@@ -18,6 +18,12 @@ def _few(items: Sequence[str], count: int = 5) -> str:
     return ", ".join(items[:count]) + (f" and {len(items) - count} more" if len(items) > count else "")
 
 
+def orientations_differ(cosine: float) -> Report:
+    """Direction cosines differ a little between slices."""
+    return Report("odd-orientation", f"The slices are turned a little against each other (direction cosines differ by "
+                  f"up to {cosine:.4f}).", "Their mean orientation is used for all.", "info")
+
+
 def odd_orientation(lengths: tuple[float, float], cosine: float) -> Report:
     """Direction cosines are not unit vectors at right angles."""
     return Report("odd-orientation", f"The direction vectors are not of unit length and at right angles "
@@ -97,9 +103,24 @@ def incomplete(missing_cells: int, cells: int) -> Report:
                   "They are shown empty and never exported as data.")
 
 
+def shared_series_uid(several: str, kept_apart: bool) -> Report:
+    """A series UID that is not one of a kind; `several` patients or studies have it."""
+    if kept_apart:
+        return Report("shared-series-uid", f"Several {several} use the same series UID.",
+                      "They are shown as separate series.")
+    return Report("study-uid-differs", "Every file of the series has a study UID of its own.",
+                  "They are shown as one series of one study.")
+
+
+def mosaic() -> Report:
+    """Several slices in one picture."""
+    return Report("mosaic", "Each picture is a mosaic of several slices (Siemens); its position is that of none.",
+                  "It is shown as stored; convert it to single slices before measuring or comparing.")
+
+
 def cine(count: int) -> Report:
     """Frames without position."""
-    return Report("no-position", f"The {count} frames carry no position in the patient.",
+    return Report("no-position", f"The {count} pictures carry no position in the patient.",
                   "They are shown one after the other as time points.", "info")
 
 
@@ -147,16 +168,25 @@ def padding_unfit(stored: float) -> Report:
                   "info")
 
 
-def slope_zero() -> Report:
+def slope_zero(count: int, frames: int) -> Report:
     """Rescale slope of zero."""
-    return Report("rescale-slope", "The rescale slope is zero, which would make all values equal.",
-                  "Stored values are shown without rescale.")
+    where = "" if count == frames else f" of {count} of {frames} pictures"
+    return Report("rescale-slope", f"The rescale slope{where} is zero, which would make all values equal.",
+                  "Stored values are shown without rescale there.")
 
 
-def modality_lut() -> Report:
+def no_rescale() -> Report:
+    """A CT that does not say how stored values become HU."""
+    return Report("no-rescale", "The CT does not say how stored values become Hounsfield units (no slope).",
+                  "Stored values are taken as Hounsfield units; compare air (-1000) and water (0) before measuring.")
+
+
+def modality_lut(usable: bool) -> Report:
     """Values pass through a table."""
-    return Report("modality-lut", "Values are meant to pass through a table (modality LUT), which is not linear.",
-                  "Stored values are shown without it.")
+    problem = "Stored values become real values by a table (modality LUT)"
+    if usable:
+        return Report("modality-lut", f"{problem}, not by a straight line.", "The table was applied.", "info")
+    return Report("modality-lut", f"{problem}, which is damaged.", "Stored values are shown without it.")
 
 
 def mixed_rescale(low: float, high: float) -> Report:

@@ -29,9 +29,9 @@ TAGS = {
     "PatientBirthDate": Tag(0x00100030, "DA"), "PatientSex": Tag(0x00100040, "CS"),
     "SliceThickness": Tag(0x00180050, "DS"), "EchoTime": Tag(0x00180081, "DS"),
     "EchoNumbers": Tag(0x00180086, "IS"), "SpacingBetweenSlices": Tag(0x00180088, "DS"),
-    "TriggerTime": Tag(0x00181060, "DS"), "FrameTime": Tag(0x00181063, "DS"),
+    "TriggerTime": Tag(0x00181060, "DS"), "FrameTime": Tag(0x00181063, "DS"), "FrameTimeVector": Tag(0x00181065, "DS"),
     "CardiacNumberOfImages": Tag(0x00181090, "IS"),
-    "GantryDetectorTilt": Tag(0x00181120, "DS"), "ImagerPixelSpacing": Tag(0x00181164, "DS"),
+    "EstimatedRadiographicMagnificationFactor": Tag(0x00181114, "DS"), "ImagerPixelSpacing": Tag(0x00181164, "DS"),
     "ConvolutionKernel": Tag(0x00181210, "SH"), "NominalScannedPixelSpacing": Tag(0x00182010, "DS"),
     "RecommendedDisplayFrameRate": Tag(0x00082144, "IS"), "CineRate": Tag(0x00180040, "IS"),
     "SequenceOfUltrasoundRegions": Tag(0x00186011, "SQ"),
@@ -40,9 +40,10 @@ TAGS = {
     "SeriesNumber": Tag(0x00200011, "IS"), "AcquisitionNumber": Tag(0x00200012, "IS"),
     "InstanceNumber": Tag(0x00200013, "IS"), "ImagePositionPatient": Tag(0x00200032, "DS"),
     "ImageOrientationPatient": Tag(0x00200037, "DS"), "FrameOfReferenceUID": Tag(0x00200052, "UI"),
-    "TemporalPositionIdentifier": Tag(0x00200100, "IS"),
+    "TemporalPositionIdentifier": Tag(0x00200100, "IS"), "DimensionIndexSequence": Tag(0x00209222, "SQ"),
     "SamplesPerPixel": Tag(0x00280002, "US"), "PhotometricInterpretation": Tag(0x00280004, "CS"),
     "PlanarConfiguration": Tag(0x00280006, "US"), "NumberOfFrames": Tag(0x00280008, "IS"),
+    "FrameIncrementPointer": Tag(0x00280009, "AT"),
     "Rows": Tag(0x00280010, "US"), "Columns": Tag(0x00280011, "US"), "PixelSpacing": Tag(0x00280030, "DS"),
     "PixelAspectRatio": Tag(0x00280034, "IS"), "BitsAllocated": Tag(0x00280100, "US"),
     "BitsStored": Tag(0x00280101, "US"), "HighBit": Tag(0x00280102, "US"),
@@ -62,6 +63,7 @@ TAGS = {
     "SharedFunctionalGroupsSequence": Tag(0x52009229, "SQ"), "PerFrameFunctionalGroupsSequence": Tag(0x52009230, "SQ"),
 }
 KEYWORDS = tuple(TAGS)
+NUMBERS = frozenset(entry.tag for entry in TAGS.values())
 PIXEL_TAGS = tuple(TAGS[k].tag for k in (
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from medviewer.core.volume import Window
 from medviewer.io.dicom import doctor
 from medviewer.io.dicom.headers import Header
 from medviewer.io.dicom.pixels import PixelLayout
+from medviewer.io.dicom.tables import ValueTable, modality_table
 
 Vector = tuple[float, ...]
 UNIT_ATOL = 1e-2  # direction cosines may be off unit length by this before they are called odd
 RIGHT_ATOL = 1e-3  # cosine between rows and columns that is still called a right angle
 
 # What tells frames at one place apart, the most telling first. `exact` values mean the same on every slice.
-EXACT = ("temporal position", "cardiac phase", "b-value", "echo number", "echo time")
+EXACT = ("temporal position", "cardiac phase", "b-value", "echo number", "echo time", "dimension index")
 FLOATING = ("trigger time",)
 LOOSE = ("acquisition", "frame time", "acquisition time")
 LAST = ("instance number",)
@@ -31,6 +33,8 @@ class Frame:
     spacing : distance between rows and between columns, mm, or None
     times : values that may tell it from other frames at its place, by the names above
     kind : image type and kernel: frames of another kind are another picture of the same place
+    table : makes real values of the stored ones before `slope` and `intercept`
+    rescaled : whether the file says how stored values become real ones
     """
 
     header: Header
@@ -48,6 +52,8 @@ class Frame:
     unit: str = ""
     thickness: float | None = None
     layout: PixelLayout | None = None  # set by whoever knows the file's pixels
+    table: ValueTable | None = None
+    rescaled: bool = True
 
 
 def frames_of(header: Header, count: int) -> tuple[list[Frame], list[Report]]:
@@ -63,12 +69,7 @@ def classic(header: Header) -> Frame:
     """Describe the frame of a single-frame file."""
     frame = Frame(header, 0, position_of(header.numbers("ImagePositionPatient")),
                   orientation_of(header.numbers("ImageOrientationPatient")), spacing_of(header.numbers("PixelSpacing")))
-    slope = header.number("RescaleSlope")
-    if slope is not None:
-        frame.slope = slope
-        frame.intercept = header.number("RescaleIntercept") or 0.0
-    elif header.number("RescaleIntercept") is not None:
-        frame.intercept = header.number("RescaleIntercept") or 0.0
+    _scale(frame, header)
     frame.thickness = header.number("SliceThickness")
     frame.uid = header.text("SOPInstanceUID")
     frame.kind = header.text("ImageType") + "|" + header.text("ConvolutionKernel")
@@ -76,11 +77,23 @@ def classic(header: Header) -> Frame:
     return frame
 
 
+def _scale(frame: Frame, header: Header) -> None:
+    """Set how stored values become real ones: by a table, else by a line."""
+    frame.table = modality_table(header)
+    if frame.table is not None:
+        frame.slope, frame.unit = frame.table.scale, frame.table.kind
+        return
+    slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
+    frame.slope, frame.intercept = 1.0 if slope is None else slope, intercept or 0.0
+    frame.rescaled = slope is not None or intercept is not None
+
+
 def position_of(values: Vector) -> Vector | None:
     """Check an image position."""
-    return values if len(values) == 3 and np.isfinite(values).all() and max(map(abs, values)) < 1e6 else None
+    return values if len(values) == 3 and all(abs(v) < 1e6 for v in values) else None  # not a number: False
 
 
+@lru_cache(maxsize=512)
 def orientation_of(values: Vector) -> Vector | None:
     """Check direction cosines; those that cannot be repaired by scaling count as absent."""
     if len(values) != 6 or not np.isfinite(values).all():

@@ -7,23 +7,20 @@ distinct value only once per scan, because the files of a series repeat nearly a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medviewer.core.errors import ReadError
 from medviewer.core.job import Job
 from medviewer.core.study import Report, Skipped
-from medviewer.io.dicom import guards
-from medviewer.io.dicom.elements import KEYWORDS, PIXEL_TAGS, TAGS, Raw, numbers_of, text_of
+from medviewer.io import waiting
+from medviewer.io.dicom import guards, lean
+from medviewer.io.dicom.elements import KEYWORDS, NUMBERS, PIXEL_TAGS, TAGS, Raw, numbers_of, text_of
+from medviewer.io.dicom.quiet import quietly
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-THREADS = 4  # hides the latency of network folders
-BATCH = 32  # files per piece of work
 
 # what pydicom raises when a stored value cannot be understood
 BAD_VALUE = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, OverflowError, EOFError,
@@ -35,41 +32,56 @@ class Header:
 
     path, size : the file and its length in bytes
     syntax : transfer syntax UID
-    dataset : the elements as pydicom knows them (sequences included)
+    little : whether it is little endian
     """
 
-    __slots__ = ("_memo", "_stored", "dataset", "path", "size", "syntax")
+    __slots__ = ("_dataset", "_lean", "_memo", "_pixels", "_stored", "little", "path", "size", "syntax")
 
     def __init__(self, path: Path, memo: dict[Any, Any] | None = None) -> None:
         self.path = path
         self._memo = {} if memo is None else memo
-        self.dataset = guards.read_header(path, tags=KEYWORDS)
-        little = self.dataset.little
-        self._stored: dict[int, Raw] = {e.tag: (e.VR, e.value, little) for e in self.dataset.values()}
-        self.size = self.dataset.size
-        self.syntax = self.dataset.syntax
+        self._dataset: guards.GuardedDataset | None = None
+        self._lean = _lean(path)
+        if self._lean is not None:
+            self.little, elements, self._pixels = True, self._lean.parsed.elements, self._lean.parsed.pixels
+            self._stored: dict[int, Raw] = {tag: (e.vr, e.value, True) for tag, e in elements.items()}
+            self.size, self.syntax = self._lean.size, self._lean.syntax
+            return
+        found = guards.read_header(path, tags=KEYWORDS)
+        assert isinstance(found, guards.GuardedDataset)
+        self._dataset, self.little, self._pixels = found, found.little, found.pixels
+        self._stored = {e.tag: (e.VR, e.value, found.little) for e in found.values()}
+        self.size, self.syntax = found.size, found.syntax
+
+    @property
+    def dataset(self) -> guards.GuardedDataset:
+        """The elements as pydicom knows them (sequences included), as `guards.read_header` gives them."""
+        if self._dataset is None:
+            assert self._lean is not None
+            self._dataset = self._lean.dataset()
+        return self._dataset
 
     @property
     def has_pixels(self) -> bool:
         """Whether there is a pixel data element."""
-        return self.dataset.pixels is not None
+        return self._pixels is not None
 
     @property
     def pixels_at(self) -> int | None:
         """Where native pixel data begin in the file; None if they are compressed or deflated."""
-        place = self.dataset.pixels
-        return None if place is None or place.length is None or self.dataset.deflated_from is not None else place.offset
+        place = self._pixels
+        deflated = self._dataset is not None and self._dataset.deflated_from is not None
+        return None if place is None or place.length is None or deflated else place.offset
 
     @property
     def pixels_length(self) -> int:
         """Declared length of native pixel data, bytes."""
-        place = self.dataset.pixels
-        return place.length or 0 if place is not None else 0
+        return self._pixels.length or 0 if self._pixels is not None else 0
 
     @property
     def reports(self) -> tuple[Report, ...]:
         """Oddities met while reading the header."""
-        return guards.reports_of(self.dataset)
+        return () if self._dataset is None else guards.reports_of(self._dataset)
 
     def has(self, keyword: str) -> bool:
         """Whether the element is in the file (it may be empty)."""
@@ -85,6 +97,17 @@ class Header:
             self._memo[key] = text_of(raw[1])
         text = self._memo[key]
         return self._decoded(keyword) if text is None else str(text)
+
+    def stored_bytes(self, keyword: str) -> bytes:
+        """Value as stored; empty if absent."""
+        raw = self._stored.get(TAGS[keyword].tag)
+        return raw[1] or b"" if raw is not None else b""
+
+    def cached(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what `make` returns, made once for all files of a scan with the same `key`."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """Values as floats; () if absent or not all numbers."""
@@ -113,23 +136,32 @@ class Header:
         if not self.has(keyword):
             return []
         try:
-            value = self.dataset[keyword].value
-            return list(value) if value else []
+            with quietly():
+                value = self.dataset[keyword].value
+                return list(value) if value else []
         except BAD_VALUE:
             return []
 
     def pixel_signature(self) -> tuple[Any, ...]:
         """Something equal for files whose pixels are stored alike."""
-        return (self.syntax, self.dataset.pixels.tag, *map(self._stored.get, PIXEL_TAGS))
+        return (self.syntax, self._pixels and self._pixels.tag, *map(self._stored.get, PIXEL_TAGS))
 
     def _decoded(self, keyword: str) -> str:
         """Text in the character set of the file."""
         try:
-            value = self.dataset[keyword].value
+            with quietly():
+                value = self.dataset[keyword].value
         except BAD_VALUE:
             return ""
         values = value if type(value).__name__ == "MultiValue" else [value]
         return "\\".join(str(v).strip(" \0") for v in values)
+
+
+def _lean(path: Path) -> lean.Lean | None:
+    try:
+        return lean.read(path, NUMBERS)
+    except OSError:
+        return None  # `guards.read_header` says it in words
 
 
 def read_headers(paths: Sequence[Path], job: Job) -> tuple[list[Header], list[Skipped]]:
@@ -144,20 +176,9 @@ def read_headers(paths: Sequence[Path], job: Job) -> tuple[list[Header], list[Sk
         except ReadError as error:
             return Skipped(path, str(error))
 
-    def many(batch: list[Path]) -> list[Header | Skipped]:
-        return [] if job.cancelled else [one(p) for p in batch]
-
-    pool = ThreadPoolExecutor(THREADS, "dicom-headers")
-    try:
-        for found in job.each(pool.map(many, _batches(paths)), "Reading DICOM headers", -(-len(paths) // BATCH)):
-            headers += [a for a in found if isinstance(a, Header)]
-            skipped += [a for a in found if isinstance(a, Skipped)]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for found in waiting.each(one, paths, job, "Reading DICOM headers"):
+        if isinstance(found, Header):
+            headers.append(found)
+        else:
+            skipped.append(found)
     return headers, skipped
-
-
-def _batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    rest = iter(paths)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

@@ -18,10 +18,14 @@ from numpy.typing import NDArray
 from medviewer.core.errors import ReadError
 from medviewer.core.geometry import Geometry
 from medviewer.core.job import Job
+from medviewer.core.study import Report
 from medviewer.core.volume import Rescale, VoiLut, Volume, Window
 from medviewer.io.base import Loading, OnSlice
 from medviewer.io.dicom import doctor, guards
 from medviewer.io.dicom.pixels import TAGS, FrameReader, PixelLayout
+from medviewer.io.dicom.quiet import quietly
+from medviewer.io.dicom.stored import reduce_to_used_bits
+from medviewer.io.dicom.tables import ValueTable
 
 RESERVE = 250 << 20  # bytes of memory left for everything else
 SMALL = 64 << 20  # volumes below this are never doubted
@@ -34,12 +38,16 @@ class Source:
     """A file of a series.
 
     pixels_at : where native pixels begin; None if only `FrameReader` can tell
+    table : makes real values of stored ones
+    short : whether the pixel data are declared shorter than the frames they should hold
     """
 
     path: Path
     layout: PixelLayout
     pixels_at: int | None
     size: int
+    table: ValueTable | None = None
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +142,7 @@ class DicomLoading(Loading):
         self.ready |= plan.index[..., 0] < 0
         self._readers: dict[int, FrameReader] = {}
         self._failed: dict[tuple[int, int], str] = {}
+        self._told: dict[str, Report] = {}
 
     def load_slice(self, k: int, t: int = 0) -> None:
         """Bring one slice now, in the calling thread.
@@ -186,26 +195,27 @@ class DicomLoading(Loading):
 
     def _fill(self, number: int, frame: int, out: NDArray[np.generic]) -> None:
         source = self.plan.sources[number]
-        if not _is_plain(source, out.dtype):
+        if source.table is not None:
+            out[...] = source.table.apply(self._reader(number).read(frame))
+            return
+        if not _is_plain(source, out.dtype) or not _read_straight(source, frame, out):
             self._reader(number).read(frame, out)
             return
-        assert source.pixels_at is not None
-        length = source.layout.frame_bytes
-        with open(source.path, "rb", buffering=0) as file:
-            file.seek(source.pixels_at + frame * length)
-            view = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-            got = 0
-            while got < length and (more := file.readinto(view[got:])):
-                got += more
-        if not got:
-            raise ReadError(f"{source.path.name} ends before frame {frame + 1}", path=source.path)
+        if source.layout.bits_stored < source.layout.bits_allocated:
+            reduce_to_used_bits(out, source.layout, self._tell)
+
+    def _tell(self, code: str, problem: str, fix: str) -> None:
+        with self._lock:
+            self._told.setdefault(code, Report(code, problem, fix))
 
     def _reader(self, number: int) -> FrameReader:
         with self._lock:
             reader = self._readers.get(number)
         if reader is None:
             source = self.plan.sources[number]
-            reader = FrameReader(source.path, guards.read_header(source.path, tags=TAGS))
+            header = guards.read_header(source.path, tags=TAGS)
+            with quietly():
+                reader = FrameReader(source.path, header)
             with self._lock:
                 reader = self._readers.setdefault(number, reader)
         return reader
@@ -224,7 +234,7 @@ class DicomLoading(Loading):
 
     def _conclude(self) -> None:
         with self._lock:
-            reports = [r for reader in self._readers.values() for r in reader.reports]
+            reports = [*self._told.values(), *(r for reader in self._readers.values() for r in reader.reports)]
             self._readers.clear()
         self.warnings += [r for r in dict.fromkeys(reports) if r not in self.warnings
                           and not (r.code == "truncated" and self.plan.truncated)]
@@ -240,10 +250,24 @@ def _threads() -> int:
     return max(4, min(8, os.cpu_count() or 4))
 
 
+def _read_straight(source: Source, frame: int, out: NDArray[np.generic]) -> bool:
+    """Read a frame into its place; False if it breaks off."""
+    assert source.pixels_at is not None
+    length = source.layout.frame_bytes
+    with open(source.path, "rb", buffering=0) as file:
+        file.seek(source.pixels_at + frame * length)
+        view = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        got = 0
+        while got < length and (more := file.readinto(view[got:])):
+            got += more
+    return got == length
+
+
 def _is_plain(source: Source, dtype: np.dtype[np.generic]) -> bool:
-    """Whether the bytes in the file are the bytes of the array."""
+    """Whether the bytes in the file are the bytes of the array, but for unused bits."""
     layout = source.layout
-    return (source.pixels_at is not None and not layout.compressed and layout.samples == 1 and not layout.colour
-            and layout.dtype == dtype and layout.frame_bytes == layout.rows * layout.columns * dtype.itemsize
-            and layout.bits_stored == layout.bits_allocated == 8 * dtype.itemsize and sys.byteorder == "little"
+    return (source.pixels_at is not None and not source.short and not layout.compressed
+            and layout.samples == 1 and not layout.colour and layout.dtype == dtype
+            and layout.frame_bytes == layout.rows * layout.columns * dtype.itemsize
+            and layout.bits_allocated == 8 * dtype.itemsize and sys.byteorder == "little"
             and layout.transfer_syntax in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"))

@@ -11,12 +11,15 @@ from medviewer.core.study import Report
 from medviewer.io.dicom import doctor
 from medviewer.io.dicom.frames import Frame, Vector, classic, orientation_of, position_of, spacing_of
 from medviewer.io.dicom.headers import BAD_VALUE, Header
+from medviewer.io.dicom.quiet import quietly
 from medviewer.io.dicom.window import windows_in
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 PARAMETRIC = "1.2.840.10008.5.1.4.1.1.30"  # Parametric Map Storage
+SLICE_VECTOR = (b"\x54\0\x80\0", b"\0\x54\0\x80")  # frame increment pointer of frames that are slices
+SPATIAL = frozenset((0x00209056, 0x00209057, 0x00200032, 0x00200037, 0x00209113, 0x00209116))  # stack, place, turn
 MAX_FRAMES = 200_000  # more frames than this in one file is not an image
 
 
@@ -52,14 +55,15 @@ def _place_nuclear(header: Header, frames: list[Frame]) -> None:
     """
     detector = header.items("DetectorInformationSequence")
     step = header.number("SpacingBetweenSlices")
-    if not detector or header.text("Modality") not in ("NM", "PT"):
+    if header.text("Modality") not in ("NM", "PT"):
         return
-    position = position_of(_numbers(detector[0], "ImagePositionPatient"))
-    orientation = orientation_of(_numbers(detector[0], "ImageOrientationPatient"))
+    first = detector[0] if detector else None
+    position = position_of(_numbers(first, "ImagePositionPatient")) or frames[0].position
+    orientation = orientation_of(_numbers(first, "ImageOrientationPatient")) or frames[0].orientation
     if position is None or orientation is None:
         return
     slices = header.numbers("SliceVector")
-    if not step or not slices:
+    if not step or not (slices or header.stored_bytes("FrameIncrementPointer") in SLICE_VECTOR):
         return
     normal = np.cross(orientation[:3], orientation[3:])
     slots, windows = header.numbers("TimeSlotVector"), header.numbers("EnergyWindowVector")
@@ -83,12 +87,21 @@ def _enhanced(header: Header, count: int, per_frame: list[Dataset],
 
         per_frame = [Dataset() for _ in range(min(count, MAX_FRAMES))]
     base = classic(header)
-    frames = [_frame(header, n, item, shared, base if count == 1 else _copy(base, n))
-              for n, item in enumerate(per_frame[:count])]
+    pointers = _pointers(header)
+    with quietly():
+        frames = [_frame(header, n, item, shared, base if count == 1 else _copy(base, n), pointers)
+                  for n, item in enumerate(per_frame[:count])]
     return frames, reports
 
 
-def _frame(header: Header, index: int, item: Dataset, shared: Dataset | None, base: Frame) -> Frame:
+def _pointers(header: Header) -> list[int]:
+    """Return the elements that the dimensions of a file index."""
+    return [int(pointer[0]) if (pointer := _numbers(item, "DimensionIndexPointer")) else 0
+            for item in header.items("DimensionIndexSequence")]
+
+
+def _frame(header: Header, index: int, item: Dataset, shared: Dataset | None, base: Frame,
+           pointers: list[int]) -> Frame:
     def macro(keyword: str) -> Any:
         for place in (item, shared):
             found = _first(place, keyword)
@@ -104,12 +117,12 @@ def _frame(header: Header, index: int, item: Dataset, shared: Dataset | None, ba
         _numbers(macro("PlaneOrientationSequence"), "ImageOrientationPatient")) or base.orientation
     frame.spacing = spacing_of(_numbers(measures, "PixelSpacing")) or base.spacing
     frame.thickness = next(iter(_numbers(measures, "SliceThickness")), base.thickness)
-    frame.slope, frame.intercept = base.slope, base.intercept
+    frame.slope, frame.intercept, frame.table, frame.rescaled = base.slope, base.intercept, base.table, base.rescaled
     slope = _numbers(transform, "RescaleSlope")
     if slope:
-        frame.slope = slope[0]
+        frame.table, frame.slope, frame.rescaled = None, slope[0], True
         frame.intercept = (_numbers(transform, "RescaleIntercept") or (0.0,))[0]
-    frame.unit = _text(transform, "RescaleType")
+    frame.unit = _text(transform, "RescaleType") or base.unit
     mapping = macro("RealWorldValueMappingSequence")
     if header.text("SOPClassUID") == PARAMETRIC and not slope and mapping is not None:
         frame.slope = (_numbers(mapping, "RealWorldValueSlope") or (1.0,))[0]
@@ -124,8 +137,16 @@ def _frame(header: Header, index: int, item: Dataset, shared: Dataset | None, ba
     frame.kind = next((_text(found, "FrameType") + "|" + _text(found, "ComplexImageComponent") for found in map(macro, (
         "MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence",
         "ParametricMapFrameTypeSequence")) if found is not None), base.kind)
-    frame.times = {**base.times, **_times(macro, content)}  # a group may be there and be empty
+    frame.times = {**base.times, **_times(macro, content), **_dimensions(content, pointers)}
     return frame
+
+
+def _dimensions(content: Any, pointers: list[int]) -> dict[str, Vector]:
+    """Return the indices of all dimensions that are not spatial: they may say what no element we know says."""
+    values = _numbers(content, "DimensionIndexValues")
+    if len(values) == len(pointers):
+        values = tuple(v for v, pointer in zip(values, pointers, strict=True) if pointer not in SPATIAL)
+    return {"dimension index": values} if values else {}
 
 
 def _ucum(code: str) -> str:

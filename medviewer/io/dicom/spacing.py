@@ -36,6 +36,11 @@ def is_even(along: NDArray[np.float64]) -> bool:
     return deviation(along) <= even_tolerance((along[-1] - along[0]) / (len(along) - 1))
 
 
+def fits_grid(along: NDArray[np.float64]) -> bool:
+    """Whether increasing positions are an even grid, perhaps with some slices missing."""
+    return is_even(along) or _missing(np.diff(along)) is not None
+
+
 def grid(shape: tuple[int, int, int], places: NDArray[np.float64], along: NDArray[np.float64],
          axes: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], spacing: tuple[float, float],
          thickness: float | None) -> tuple[Geometry, list[Report]]:
@@ -88,12 +93,17 @@ def _tilt(per_mm: NDArray[np.float64], normal: NDArray[np.float64], step: float)
 
 def _uneven(gaps: NDArray[np.float64], along: NDArray[np.float64]) -> tuple[float, Report]:
     """Choose the step of the grid and say what is odd: slices missing, or gaps of any size."""
+    steps = _missing(gaps)
+    if steps is None:
+        return float(gaps.min()), doctor.uneven([float(g) for g in gaps])
+    step = float(gaps.sum() / steps.sum())
+    wide = np.flatnonzero(steps > 1)
+    return step, doctor.missing(int(steps.sum()) - len(gaps), [float(along[n] - along[0]) for n in wide], step)
+
+
+def _missing(gaps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Steps of the grid in each gap, if they are whole numbers and most are one; else None."""
     usual = float(np.median(gaps))
-    steps = np.round(gaps / usual)
-    fits = steps >= 1
-    if fits.all() and float(np.abs(gaps - steps * usual).max()) <= 2 * even_tolerance(usual) \
-            and (steps > 1).mean() <= MISSING_SHARE and steps.max() <= MISSING_MAX:
-        step = float(gaps.sum() / steps.sum())
-        wide = np.flatnonzero(steps > 1)
-        return step, doctor.missing(int(steps.sum()) - len(gaps), [float(along[n] - along[0]) for n in wide], step)
-    return float(gaps.min()), doctor.uneven([float(g) for g in gaps])
+    steps: NDArray[np.float64] = np.round(gaps / usual)
+    fits = (steps >= 1).all() and float(np.abs(gaps - steps * usual).max()) <= 2 * even_tolerance(usual)
+    return steps if fits and (steps > 1).mean() <= MISSING_SHARE and steps.max() <= MISSING_MAX else None

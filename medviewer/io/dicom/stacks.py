@@ -6,7 +6,7 @@ without a place; each becomes a series of its own and says so. Blank UIDs are gr
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +19,16 @@ from medviewer.core.job import Job
 from medviewer.core.study import Report, Skipped
 from medviewer.io.dicom import doctor
 from medviewer.io.dicom.arrange import Stack, arrange
-from medviewer.io.dicom.calibration import pixel_size
+from medviewer.io.dicom.calibration import PROJECTIONS, pixel_size
 from medviewer.io.dicom.frames import Frame, frames_of
 from medviewer.io.dicom.headers import Header
 from medviewer.io.dicom.pixels import PixelLayout
+from medviewer.io.dicom.quiet import quietly
 from medviewer.io.dicom.spacing import grid
+from medviewer.io.dicom.timing import age
 
-COSINE_ATOL = 1e-4  # direction cosines closer than this are one orientation
+COSINE_ATOL = 1e-3  # direction cosines closer than this are one orientation
+SPACING_RTOL = 1e-4  # pixel sizes closer than this are one
 NO_SERIES_UID = "no-uid"
 
 
@@ -76,6 +79,7 @@ def group_files(headers: Sequence[Header], job: Job) -> tuple[list[Group], list[
         series[key] += frames
         reports[key] += more
     groups: list[Group] = []
+    _part_by_study(series, reports)
     for key, frames in series.items():
         job.check()
         try:
@@ -89,17 +93,44 @@ def group_files(headers: Sequence[Header], job: Job) -> tuple[list[Group], list[
 def _layout(header: Header, known: dict[Any, PixelLayout]) -> PixelLayout:
     signature = header.pixel_signature()
     if signature not in known:
-        known[signature] = PixelLayout.of(header.dataset)
+        with quietly():
+            known[signature] = PixelLayout.of(header.dataset)
     return known[signature]
 
 
 def series_key(header: Header) -> tuple[str, ...]:
     """Return what the files of one series have in common."""
-    patient, uid = header.text("PatientID"), header.text("SeriesInstanceUID")
+    uid = header.text("SeriesInstanceUID")
+    patient = header.text("PatientID") or header.text("PatientName")
     if uid:
-        return patient, uid  # without the study: some programs give every file a study UID of its own
+        return patient, uid
     return (patient, NO_SERIES_UID, str(header.path.parent), header.text("PatientName"), header.text("StudyDate"),
             header.text("Modality"), header.text("SeriesNumber"), header.text("SeriesDescription"))
+
+
+def _part_by_study(series: dict[tuple[str, ...], list[Frame]], reports: dict[tuple[str, ...], list[Report]]) -> None:
+    """Part series whose UID serves several studies, and tell where it serves several patients.
+
+    Some programs give every file a study UID of its own: such a series stays together.
+    """
+    patients = Counter(key[1] for key in series)
+    for key in list(series):
+        if key[1] == NO_SERIES_UID:
+            continue
+        if patients[key[1]] > 1:
+            reports[key].append(doctor.shared_series_uid("patients", kept_apart=True))
+        files = {f.header.path: f.header.text("StudyInstanceUID") for f in series[key] if f.index == 0}
+        studies = set(files.values())
+        if len(studies) == 1:
+            continue
+        if len(studies) == len(files) > 2:
+            reports[key].append(doctor.shared_series_uid("studies", kept_apart=False))
+            continue
+        told = [*reports.pop(key), doctor.shared_series_uid("studies", kept_apart=True)]
+        for frame in series.pop(key):
+            series.setdefault((*key, frame.header.text("StudyInstanceUID")), []).append(frame)
+        for study in studies:
+            reports[(*key, study)] = told
 
 
 def _groups_of(key: tuple[str, ...], frames: list[Frame], reports: list[Report]) -> list[Group]:
@@ -119,11 +150,29 @@ def _groups_of(key: tuple[str, ...], frames: list[Frame], reports: list[Report])
         stacks = arrange(members)
         for stack in stacks:
             groups.append(_placed(key, grid_key, stack, shared))
-    by_file: dict[Any, list[Frame]] = defaultdict(list)
-    for frame in loose:
-        by_file[frame.header.path].append(frame)
-    groups += [_loose(key, members, shared) for members in by_file.values()]
-    return groups
+    return groups + [_loose(key, members, shared) for members in _runs(loose)]
+
+
+def _runs(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """Put frames without a place together that are shown one after the other.
+
+    Those of one file, and numbered pictures alike in one series (captures, ultrasound); projections stand alone.
+    """
+    files = Counter(f.header.path for f in frames)
+    runs: dict[Any, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        header, layout = frame.header, frame.layout
+        assert layout is not None
+        alone = files[header.path] > 1 or header.text("Modality") in PROJECTIONS \
+            or not frame.times.get("instance number")
+        runs[header.path if alone else (header.text("SOPClassUID"), layout.rows, layout.columns, layout.colour,
+                                        frame.spacing)].append(frame)
+    found = []
+    for run in runs.values():
+        numbers = {f.times.get("instance number") for f in run}
+        whole = len(numbers) == len(run)
+        found += [sorted(run, key=age)] if whole else [[frame] for frame in run]
+    return found
 
 
 def _without_copies(frames: list[Frame]) -> tuple[list[Frame], int]:
@@ -145,23 +194,35 @@ def is_lossy(frame: Frame) -> bool:
 
 def _by_grid(frames: Sequence[Frame]) -> dict[tuple[Any, ...], list[Frame]]:
     """Part by class, size, colour, stack, pixel size and orientation."""
-    centres: list[np.ndarray] = []
-    known: dict[Any, int] = {}
+    turns, sizes = _Alike(COSINE_ATOL), _Alike(SPACING_RTOL, relative=True)
     parts: dict[tuple[Any, ...], list[Frame]] = defaultdict(list)
     for frame in frames:
         layout = frame.layout
         assert layout is not None
-        if frame.orientation not in known:
-            vector = np.asarray(frame.orientation)
-            near = (n for n, c in enumerate(centres) if np.abs(c - vector).max() <= COSINE_ATOL)
-            number = next(near, len(centres))
-            if number == len(centres):
-                centres.append(vector)
-            known[frame.orientation] = number
-        spacing = tuple(round(s, 5) for s in frame.spacing) if frame.spacing else None
-        parts[frame.header.text("SOPClassUID"), layout.rows, layout.columns, layout.colour, frame.stack, spacing,
-              known[frame.orientation]].append(frame)
+        parts[frame.header.text("SOPClassUID"), layout.rows, layout.columns, layout.colour, frame.stack,
+              sizes.number(frame.spacing), turns.number(frame.orientation)].append(frame)
     return parts
+
+
+class _Alike:
+    """Numbers vectors so that nearly equal ones have the same number."""
+
+    def __init__(self, tolerance: float, *, relative: bool = False) -> None:
+        self._tolerance, self._relative = tolerance, relative
+        self._centres: list[np.ndarray] = []
+        self._known: dict[Any, int] = {None: -1}
+
+    def number(self, values: tuple[float, ...] | None) -> int:
+        """Return the number of the first vector that was nearly equal to `values`."""
+        if values not in self._known:
+            vector = np.asarray(values)
+            near = (n for n, c in enumerate(self._centres) if (np.abs(c - vector) <= self._tolerance * (
+                np.abs(c) if self._relative else 1.0)).all())
+            number = next(near, len(self._centres))
+            if number == len(self._centres):
+                self._centres.append(vector)
+            self._known[values] = number
+        return self._known[values]
 
 
 def _why(parts: dict[tuple[Any, ...], list[Frame]]) -> str:
@@ -183,7 +244,7 @@ def _placed(key: tuple[str, ...], grid_key: tuple[Any, ...], stack: Stack, share
 
 
 def _loose(key: tuple[str, ...], frames: list[Frame], shared: list[Report]) -> Group:
-    """Make a series of one file without position: several frames are time points."""
+    """Make a series of frames without position: several are time points."""
     lead = frames[0]
     assert lead.layout is not None
     size = pixel_size(lead)

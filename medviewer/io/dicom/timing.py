@@ -11,6 +11,10 @@ from medviewer.core.study import Report
 from medviewer.io.dicom import doctor
 from medviewer.io.dicom.frames import EXACT, FLOATING, LAST, LOOSE, Frame, Vector
 
+MOST_PLACES = 0.5  # share of the places that must hold all time points before loose values are trusted
+
+MOST_CELLS = 0.75  # ... or of all positions x time points; needed before gaps in the numbering are trusted
+
 Key = tuple[Vector, ...]
 
 
@@ -38,9 +42,10 @@ def time_points(frames: Sequence[Frame], index: NDArray[np.int64]) -> tuple[list
     most = int(counts.max())
     if most == 1:
         return [], []
-    for names, needed in (((*EXACT, *FLOATING), 0.0), ((*EXACT, *FLOATING, *LOOSE), 0.5),
-                          ((*EXACT, *FLOATING, *LOOSE, *LAST), 1.0)):
-        if (counts == most).mean() < needed:
+    whole = len(frames) >= MOST_CELLS * most * len(counts)
+    for names, needed, loose in (((*EXACT, *FLOATING), 0.0, True), ((*EXACT, *FLOATING, *LOOSE), MOST_PLACES, True),
+                                 ((*EXACT, *FLOATING, *LOOSE, *LAST), 1.0, False)):
+        if (counts == most).mean() < needed and not (loose and whole):
             continue
         keys, used = _keys(frames, index, names)
         if keys is None:
@@ -48,7 +53,30 @@ def time_points(frames: Sequence[Frame], index: NDArray[np.int64]) -> tuple[list
         ranks = _ranks(keys, index, most, exact=all(name in EXACT for name in used))
         if ranks is not None:
             return ranks, [doctor.time_points(max(ranks) + 1, " and ".join(used))]
+    if whole:
+        ranks = _by_number(frames, index, most)
+        if ranks is not None:
+            return ranks, [doctor.time_points(most, "instance number")]
     return [], []
+
+
+def _by_number(frames: Sequence[Frame], index: NDArray[np.int64], most: int) -> list[int] | None:
+    """Number the time points by instance numbers with gaps: phase after phase, or volume after volume.
+
+    Only if the numbers of all frames fit one of the two patterns.
+    """
+    if any(len(f.times.get("instance number", ())) != 1 for f in frames):
+        return None
+    numbers = np.array([f.times["instance number"][0] for f in frames]).astype(np.int64)
+    places = int(index.max()) + 1
+    for start in sorted({1, int(numbers.min())}):
+        since = numbers - start
+        for ranks, place, count in ((since % most, since // most, most), (since // places, since % places, most)):
+            pairs = set(zip(place.tolist(), index.tolist(), strict=True))
+            if ranks.min() >= 0 and ranks.max() < count and len(pairs) == places == len({p for p, _ in pairs}) \
+                    and len(set(zip(ranks.tolist(), index.tolist(), strict=True))) == len(frames):
+                return [int(r) for r in ranks]
+    return None
 
 
 def _keys(frames: Sequence[Frame], index: NDArray[np.int64],

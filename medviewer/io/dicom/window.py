@@ -1,4 +1,4 @@
-"""Suggested grey mappings of a file: windows, VOI LUT, padding, inversion."""
+"""Suggested grey mappings of a file: windows, padding, inversion."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from medviewer.core.study import Report
-from medviewer.core.volume import VoiLut, Window
+from medviewer.core.volume import Window
 from medviewer.io.dicom import doctor
-from medviewer.io.dicom.headers import BAD_VALUE, Header
+from medviewer.io.dicom.headers import Header
 
 Numbers = tuple[float, ...]
 
@@ -33,38 +33,6 @@ def header_windows(header: Header) -> tuple[Window, ...]:
     """Return the windows at the top level of a file."""
     return windows_in(header.numbers("WindowCenter"), header.numbers("WindowWidth"),
                       header.text("WindowCenterWidthExplanation"))
-
-
-def voi_lut(header: Header) -> VoiLut | None:
-    """Return the stored grey curve, or None.
-
-    The first entry belongs to the value `first` (in rescaled units), each further one to the next whole value.
-    """
-    for item in header.items("VOILUTSequence"):
-        table = lut_table(item)
-        if table is not None:
-            first, entries, name = table
-            top = float(entries.max()) or 1.0
-            bits = int(np.ceil(np.log2(top + 1))) if top >= 1 else 1
-            return VoiLut(first, np.asarray(entries / (2.0 ** bits - 1), np.float32), name)
-    return None
-
-
-def lut_table(item: Any) -> tuple[float, np.ndarray, str] | None:
-    """Read (first mapped value, entries, name) of a LUT item; None if it is not usable."""
-    try:
-        descriptor = [int(v) for v in item.LUTDescriptor]
-        data = item.LUTData
-        count = descriptor[0] or 65536
-        if isinstance(data, bytes):
-            entries = np.frombuffer(data, "<u2" if descriptor[2] > 8 or len(data) >= 2 * count else "u1").astype(float)
-        else:
-            entries = np.asarray([data] if isinstance(data, int) else list(data), float)
-        name = str(item.get("LUTExplanation", "") or "")
-    except (*BAD_VALUE, IndexError):
-        return None
-    entries = entries[:count]
-    return (float(descriptor[1]), entries, name) if len(entries) == count else None
 
 
 def padding_of(header: Header, dtype: np.dtype[Any]) -> tuple[tuple[float, float] | None, list[Report]]:
