@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medviewer.core.errors import GeometryError
+from medviewer.core.errors import GeometryError, MedviewerError
 from medviewer.core.study import Series
 from medviewer.export.cases import Failure
 from medviewer.export.pairing import find_image, same_voxels
@@ -63,8 +63,14 @@ def pair_masks(series: Sequence[Series],
             found, note = _images_of(mask, images, root)
             pairs.append(CheckPair(tuple(found[:MOST_CHANNELS]), mask, note))
         except GeometryError as error:
-            failures.append(Failure(mask.files[0].name, f"{error.message} {error.hint}".strip()))
+            failures.append(Failure(mask.files[0].name, error_words(error)))
     return pairs, failures
+
+
+def error_words(error: MedviewerError) -> str:
+    """Return what failed and what to try as sentences."""
+    message = error.message if error.message.endswith((".", "!", "?")) else f"{error.message}."
+    return f"{message} {error.hint}".strip()
 
 
 def _images_of(mask: Series, images: Sequence[Series], root: Path) -> tuple[list[Series], str]:
@@ -88,7 +94,8 @@ def _images_of(mask: Series, images: Sequence[Series], root: Path) -> tuple[list
         image, note = find_image(mask, named or images)
     except GeometryError:
         same = _on_grid(mask, named or images)
-        near = [s for s in same if s.files[0].parent == mask.files[0].parent] or same
+        near = [s for s in same if s.reader == "dicom"] or [
+            s for s in same if s.files[0].parent == mask.files[0].parent] or same
         if near and len({s.files[0].parent for s in near}) == 1 and len(near) <= MOST_CHANNELS:
             return near, ""
         raise

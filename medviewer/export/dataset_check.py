@@ -21,7 +21,7 @@ from medviewer.core.job import Job
 from medviewer.core.study import Series
 from medviewer.export.case_check import CheckedCase, check_pair, place_of
 from medviewer.export.cases import Failure
-from medviewer.export.check_pairs import CheckPair, pair_masks
+from medviewer.export.check_pairs import CheckPair, error_words, pair_masks
 from medviewer.export.recipe import Recipe
 from medviewer.export.sunnybrook import Tree, find_tree
 
@@ -170,7 +170,7 @@ def _try(run: Callable[[], CheckedCase]) -> CheckedCase | str:
     except BrokenProcessPool:
         return "the process that checked it was ended, probably for lack of memory"
     except FAILURES as error:
-        return f"{error.message} {error.hint}".strip() if isinstance(error, MedviewerError) else str(error)
+        return error_words(error) if isinstance(error, MedviewerError) else str(error)
 
 
 def _compared(cases: Sequence[CheckedCase]) -> list[CheckedCase]:

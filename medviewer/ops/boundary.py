@@ -24,6 +24,7 @@ CELL_MM = 9.0  # size of the cells in which boundary points are put together
 CELL_VOXELS = 5.0  # and at least so many voxels
 PATCH_POINTS = 14
 PATCHES = 1200
+FEW = 60  # patches; fewer are made smaller
 MIN_STEP_MM = 1.0  # edges of real images are not sharper than this
 DEPTHS = np.array([-3.4, -2.6, -1.4, -0.6, 0.6, 1.4, 2.6, 3.4])  # along the normal, in steps
 WIDE = 2.5  # size of the steps that see blurred edges
@@ -102,7 +103,10 @@ def patches_of(masks: LabelMap, wanted: Sequence[int] | None = None, *, limit: i
         empty = np.zeros((0, 3))
         return Patches(empty, empty, np.zeros(0, np.intp), np.zeros(0, np.intp), spacing)
     inside, outside, segment, layers = (np.concatenate(column) for column in zip(*parts, strict=True))
-    chosen, patch, owner = _group(inside, outside, segment, spacing, limit, rng)
+    for cell_mm in (CELL_MM, CELL_MM / 2):  # small structures need small patches to have some
+        chosen, patch, owner = _group(inside, outside, segment, spacing, limit, rng, cell_mm)
+        if len(owner) >= FEW:
+            break
     inside, outside, layers = inside[chosen], outside[chosen], layers[chosen]
     normals = np.zeros((len(chosen), 3))
     for layer, array in enumerate(masks.layers):
@@ -161,9 +165,10 @@ def bounds(array: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.int
 
 
 def _group(inside: NDArray[np.intp], outside: NDArray[np.intp], segment: NDArray[np.intp], spacing: Floats, limit: int,
-           rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+           rng: np.random.Generator, cell_mm: float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Put faces of one segment, cell and side together, and choose patches evenly over the segments."""
-    size = np.maximum(np.maximum(CELL_MM, CELL_VOXELS * spacing.min()) / spacing, 1.0)
+    voxels = CELL_VOXELS * cell_mm / CELL_MM
+    size = np.maximum(np.maximum(cell_mm, voxels * spacing.min()) / spacing, 1.0)
     cell = (inside / size).astype(np.int64)
     side = ((outside - inside) @ np.array([1, 3, 9])) + 13  # one of six directions
     cell -= cell.min(axis=0)

@@ -1,9 +1,10 @@
 """How well two masks agree: overlap, distances of their surfaces and volumes, per label and per slice.
 
 Surface: the centres of the voxels of a mask that have a face neighbour outside it; beyond the border of the grid all is
-outside, and a grid of one slice is flat (its neighbours along the slice axis are not asked). In a slice, the
-four neighbours in the plane count. This is the surface of MONAI and MedPy, and that of SimpleITK's LabelContour (not
-fully connected) but at the border of the grid. Distances are between positions in the patient, so oblique, sheared and uneven grids are measured right.
+outside, and a grid of one slice is flat (its neighbours along the slice axis are not asked). In a slice, the four
+neighbours in the plane count. This is the surface of MONAI and MedPy, and that of SimpleITK's LabelContour (not fully
+connected) but at the border of the grid. Distances are between positions in the patient, so oblique, sheared and uneven
+grids are measured right.
 
 - Hausdorff distance: the larger of the two directed maxima.
 - HD95: the larger of the two directed 95th percentiles, interpolated linearly.

@@ -171,9 +171,8 @@ def _cut_into_bands(edges: tuple[Floats, Floats, Floats, Floats], borders: Float
 
 def _pieces(edges: tuple[Floats, Floats, Floats, Floats]) -> _Pieces:
     r0, _, r1, _ = edges
-    first = np.floor(r0).astype(np.intp)
-    owner, place = _spread(np.ceil(r1).astype(np.intp) - first + 1)
-    borders = np.unique(np.concatenate([r0, r1, first[owner] + place]))
+    rows_of_voxels = np.arange(np.floor(r0.min()), np.ceil(r1.max()) + 1)
+    borders = np.unique(np.concatenate([r0, r1, rows_of_voxels]))
     pieces, rows = _cut_into_bands(edges, borders)
     for _ in range(MAX_CROSSING_ROUNDS):
         more = np.union1d(borders, rows)

@@ -54,7 +54,8 @@ def check_html(report: CheckReport) -> str:
         parts.append(f"<h2>Not checked</h2><ul class=\"skipped\">{items}</ul>")
     if good:
         items = "".join(f"<li>{_text(_short(c.mask))}{_notes(c)}</li>" for c in good)
-        parts.append(f"<details class=\"good\"><summary>{len(good)} without problems</summary><ul>{items}</ul></details>")
+        parts.append(f"<details class=\"good\"><summary>{len(good)} without problems</summary>"
+                     f"<ul>{items}</ul></details>")
     parts.append("<footer>Made by medviewer. Research use only, not for diagnosis.</footer></body></html>\n")
     return "\n".join(parts)
 

@@ -144,8 +144,9 @@ def _labels(cases: Sequence[Summary]) -> list[tuple[int, Problem]]:
         return []
     found = []
     for n in judged:
-        others = [cases[m] for m in judged if m != n]
-        if problem := _label_problem(cases[n], others):
+        by_image = {cases[m].image: cases[m] for m in judged if cases[m].image != cases[n].image}
+        others = list(by_image.values())  # several masks of one image are one opinion
+        if len(others) >= LEAST_CASES - 1 and (problem := _label_problem(cases[n], others)):
             found.append((n, problem))
     return found
 

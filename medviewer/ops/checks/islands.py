@@ -14,8 +14,8 @@ from medviewer.ops.checks.facts import SegmentFacts
 from medviewer.ops.checks.problem import Problem
 
 MAIN_SHARE = 0.95
-FAR_MM = 40.0
-FAR_SIZES = 1.0  # and farther than the main piece is large
+FAR_MM = 60.0
+FAR_SIZES = 2.0  # and farther than twice the size of the main piece: programs leave crumbs near an organ
 LEAST_VOXELS = 200
 MOST_PIECES = 4
 

@@ -20,6 +20,8 @@ AIR_HU = -800.0
 MOST_OUTSIDE = 0.3  # of a mask; the skin is drawn roughly at times
 SEGMENT_OUTSIDE = 0.6
 LEAST_VOXELS = 30
+LEAST_SIDE = 40  # pixels
+LEAST_BODY = 0.05  # of the picture
 BACKGROUND = 0.04  # of the range of the tissue
 _SIZE = 160  # pixels a side that are enough to see the outline of the body
 
@@ -58,7 +60,7 @@ def outside_body(volume: Volume) -> NDArray[np.bool_] | None:
     """Return what is outside the body on a coarse grid (K, j, i), or None where that cannot be told."""
     from scipy.ndimage import binary_opening, label
 
-    if volume.modality in ("PT", "NM") or volume.colour:
+    if volume.modality in ("PT", "NM") or volume.colour or min(volume.geometry.shape[1:]) < LEAST_SIDE:
         return None
     steps = [max(1, -(-n // _SIZE)) for n in volume.geometry.shape[1:]]
     values = _coarse(volume, steps)
@@ -72,7 +74,8 @@ def outside_body(volume: Volume) -> NDArray[np.bool_] | None:
         regions, count = label(binary_opening(plane, np.ones((3, 3))) | (plane & frame))
         if count:
             out[k] = np.isin(regions, np.unique(regions[frame & plane]))
-    return out & dark
+    out &= dark
+    return out if np.count_nonzero(~out) >= LEAST_BODY * out.size else None
 
 
 def _coarse(volume: Volume, steps: list[int]) -> NDArray[np.float32]:
