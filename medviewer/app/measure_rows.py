@@ -134,6 +134,8 @@ def import_json(session: Session, path: Path) -> int:
 def _row(annotation: Annotation, volume: Volume | None) -> MeasureRow:
     if volume is None and annotation.kind in NEEDS_VOXELS:
         lines: Sequence[str] = ["its series is not open"]
+    elif not annotation.finished:
+        lines = ["draw the second arm"]
     else:
         lines = describe(annotation, volume)
     return MeasureRow(annotation.id, annotation.kind, annotation.name or LABELS[annotation.kind], tuple(lines),

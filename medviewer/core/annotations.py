@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 AnnotationKind = Literal["length", "angle", "bidirectional", "rectangle", "ellipse", "probe"]
 Point = tuple[float, float, float]
+COUNTS = {"length": (2,), "angle": (2, 3), "bidirectional": (2, 4), "rectangle": (2,), "ellipse": (2,), "probe": (1,)}
+FARTHEST_MM = 1e7
 
 
 class Annotation(BaseModel):
@@ -33,3 +35,14 @@ class Annotation(BaseModel):
     series_uid: str = ""
     frame_of_reference_uid: str = ""
     time_point: int = 0
+
+    @property
+    def possible(self) -> bool:
+        """Whether it has as many points as its kind needs, all somewhere (files from elsewhere may not)."""
+        numbers = [v for p in (*self.points_lps, self.normal_lps, self.right_lps) for v in p]
+        return len(self.points_lps) in COUNTS[self.kind] and all(abs(v) < FARTHEST_MM for v in numbers)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result: of an angle, both arms."""
+        return self.kind != "angle" or len(self.points_lps) == 3

@@ -101,7 +101,8 @@ def write_labels(labels: LabelMap, destination: Path, *, on: Series | None, dico
     with _collected_warnings() as notes:
         notes += _sheared(labels, writer)
         writer.write_labels(labels, destination, on=on, job=job or Job())
-    return [Report("changed-on-writing", note, level="info") for note in notes]
+    hint = "DICOM SEG (.dcm) and NRRD keep overlapping segments whole" if len(labels.layers) > 1 else ""
+    return [Report("changed-on-writing", note, hint) for note in notes]
 
 
 def _sheared(data: Volume | LabelMap, writer: Any) -> list[str]:

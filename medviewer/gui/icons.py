@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QByteArray, QRectF, Qt
-from PyQt6.QtGui import QIcon, QPainter, QPixmap
+from PyQt6.QtGui import QIcon, QPainter, QPixmap, QPixmapCache
 from PyQt6.QtSvg import QSvgRenderer
 
 SHAPES = {
@@ -64,6 +64,10 @@ def row_icon(name: str, colour: str, selected: str) -> QIcon:
 
 
 def _pixmap(shape: str, colour: str, size: int) -> QPixmap:
+    key = f"{shape} {colour} {size}"
+    known = QPixmapCache.find(key)  # a change of theme asks for hundreds
+    if known is not None:
+        return known
     svg = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><g fill="none" stroke="COLOUR" '
            f'stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round">{shape}</g></svg>')
     pixmap = QPixmap(size, size)
@@ -71,4 +75,5 @@ def _pixmap(shape: str, colour: str, size: int) -> QPixmap:
     painter = QPainter(pixmap)
     QSvgRenderer(QByteArray(svg.replace("COLOUR", colour).encode())).render(painter, QRectF(0, 0, size, size))
     painter.end()
+    QPixmapCache.insert(key, pixmap)
     return pixmap

@@ -56,7 +56,9 @@ def apply_theme(app: QApplication, name: str) -> Theme:
         palette.setColor(role, QColor(colour))
     for role in (roles.Text, roles.WindowText, roles.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.dim))
-    app.setStyle(IndicatorStyle())
+    if app.property("medviewer-style") is None:  # every change of style polishes all widgets
+        app.setStyle(IndicatorStyle())
+        app.setProperty("medviewer-style", True)
     app.setPalette(palette)
     app.setStyleSheet(_style_sheet(theme))
     return theme

@@ -102,7 +102,7 @@ def number(value: float) -> str:
 
 
 def describe(annotation: Annotation, volume: Volume | None) -> list[str]:
-    """Write the result of a measurement in one to three short lines, with units.
+    """Write the result of a measurement in one to three short lines, with units; none while it is being drawn.
 
     Lengths are in pixels where the volume is not calibrated.
     """
@@ -111,6 +111,8 @@ def describe(annotation: Annotation, volume: Volume | None) -> list[str]:
     points = annotation.points_lps
     if annotation.kind == "length":
         return [f"{number(length_mm(*points[:2]))} {unit}"]
+    if not annotation.finished:
+        return []
     if annotation.kind == "angle":
         return [f"{angle_deg(*points[:3]):.1f}°"]
     if annotation.kind == "bidirectional":

@@ -83,7 +83,8 @@ def test_help_and_version(window, capsys):
     shown = capsys.readouterr().out
     for name in ("info", "screenshot", "convert", "export", "doctor", "demo"):
         assert name in shown
-    assert not re.search(r"^\W*(segment|train|nodules)\s", shown, re.MULTILINE)  # commands that are not there yet do not appear
+    # commands that are not there yet do not appear
+    assert not re.search(r"^\W*(segment|train|nodules)\s", shown, re.MULTILINE)
     assert window.run("--version") == 0
     assert capsys.readouterr().out.startswith("medviewer 0.")
     assert not window.opened

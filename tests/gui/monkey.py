@@ -62,7 +62,7 @@ KEYS = (*"abcdefhijklmnqrstuvwxyz0123456789.,[]? ", Qt.Key.Key_Up, Qt.Key.Key_Do
         Qt.Key.Key_Return, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
 
 
-class MonkeyFoundBug(AssertionError):
+class MonkeyError(AssertionError):
     """What went wrong, with the events before it."""
 
 
@@ -94,7 +94,7 @@ class Monkey:
             (2, self.double_click), (1, self.close_things))
 
     def run(self, events: int) -> None:
-        """Do so many things; raises `MonkeyFoundBug`."""
+        """Do so many things; raises `MonkeyError`."""
         with self._watch():
             weights = [w for w, _ in self._moves]
             while self.count < events:
@@ -233,9 +233,9 @@ class Monkey:
         self._note(" ".join(p.name for p in paths))
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
-        buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        QApplication.sendEvent(self.window, QDragEnterEvent(QPoint(9, 9), Qt.DropAction.CopyAction, data, buttons, keys))
-        QApplication.sendEvent(self.window, QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, buttons, keys))
+        how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(self.window, QDragEnterEvent(QPoint(9, 9), *how))
+        QApplication.sendEvent(self.window, QDropEvent(QPointF(9, 9), *how))
 
     def resize(self) -> None:
         """Change the size of the window."""
@@ -351,7 +351,7 @@ class Monkey:
             self.problems.append("the crosshair is nowhere")
         if self.problems:
             events = "\n".join(f"  {e}" for e in self._log)
-            raise MonkeyFoundBug(f"seed {self.seed}, event {self.count}:\n{events}\n" + "\n".join(self.problems))
+            raise MonkeyError(f"seed {self.seed}, event {self.count}:\n{events}\n" + "\n".join(self.problems))
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
@@ -420,7 +420,7 @@ def _by_hand() -> None:
             monkey.run(options.events)
             sys.stdout.write(f"seed {options.seed}: {options.events} events in {time.perf_counter() - start:.0f} s, "
                              f"slowest {monkey.slowest[0]:.2f} s ({monkey.slowest[1]})\n")
-        except MonkeyFoundBug as bug:
+        except MonkeyError as bug:
             sys.stdout.write(f"{bug}\n")
         finally:
             window.close()

@@ -21,7 +21,6 @@ from medviewer.ops.measure import angle_deg, length_mm, roi_statistics
 FORMAT = "medviewer measurements"
 VERSION = 1
 MAX_BYTES = 50_000_000
-POINTS = {"length": 2, "angle": 3, "bidirectional": 4, "rectangle": 2, "ellipse": 2, "probe": 1}
 FIELDS = ("id", "kind", "name", "points_lps", "normal_lps", "right_lps", "series_id", "series_uid",
           "frame_of_reference_uid", "time_point")
 
@@ -42,7 +41,7 @@ def write_annotations(items: Sequence[Annotation], volume_of: VolumeOf, path: st
         If the file cannot be written.
     """
     document = {"format": FORMAT, "version": VERSION, "space": "LPS", "unit": "mm",
-                "measurements": [_entry(a, volume_of(a)) for a in items]}
+                "measurements": [_entry(a, volume_of(a)) for a in items if a.finished]}
     with atomic_write(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1, allow_nan=False)
         file.write("\n")
@@ -81,9 +80,7 @@ def _annotation(entry: Any, number: int, path: Path) -> Annotation:
         found = Annotation.model_validate({k: entry[k] for k in FIELDS if k in entry})
     except (ValidationError, TypeError) as error:
         raise ReadError(f"measurement {number} in {path.name} is damaged", path=path) from error
-    finite = all(abs(v) < 1e7 for point in found.points_lps for v in point)  # false for not-a-number, too
-    if not finite or not 0 < len(found.points_lps) <= POINTS[found.kind] or \
-            (len(found.points_lps) < POINTS[found.kind] and found.kind != "bidirectional"):
+    if not (found.possible and found.finished):
         raise ReadError(f"measurement {number} in {path.name} has impossible points", path=path)
     return found
 

@@ -34,6 +34,9 @@ MOUSE = (("Wheel", "Next or previous slice"), ("Left drag", "The chosen tool"), 
          ("Shift + move", "Crosshair in all views"), ("Alt + wheel", "Slab thickness"),
          ("Double click", "Show a view alone, and back"))
 ID = Qt.ItemDataRole.UserRole
+SHEET_STYLE = ("QLabel[part=heading] { font-weight: 600; padding-top: 10px; }"
+               "QLabel[part=key] { background: palette(button); border: 1px solid palette(mid); border-radius: 3px; "
+               "padding: 1px 6px; }")
 
 
 class Keyed(Protocol):
@@ -136,6 +139,7 @@ def native(sequence: str) -> str:
 def _sheet(blocks: list[tuple[str, list[tuple[str, str]]]]) -> QWidget:
     """Two columns of about the same height."""
     page = QWidget()
+    page.setStyleSheet(SHEET_STYLE)
     columns = QHBoxLayout(page)
     columns.setSpacing(28)
     sides: list[list[tuple[str, list[tuple[str, str]]]]] = [[], []]
@@ -151,13 +155,12 @@ def _sheet(blocks: list[tuple[str, list[tuple[str, str]]]]) -> QWidget:
         grid.setColumnStretch(1, 1)
         for title, rows in side:
             heading = QLabel(title)
-            heading.setStyleSheet("font-weight: 600; padding-top: 10px;")
+            heading.setProperty("part", "heading")
             grid.addWidget(heading, grid.rowCount(), 0, 1, 2)
             for keys, label in rows:
                 row = grid.rowCount()
                 key = QLabel(keys)
-                key.setStyleSheet("background: palette(button); border: 1px solid palette(mid); border-radius: 3px; "
-                                  "padding: 1px 6px;")
+                key.setProperty("part", "key")
                 grid.addWidget(key, row, 0, Qt.AlignmentFlag.AlignLeft)
                 grid.addWidget(QLabel(label), row, 1)
         grid.setRowStretch(grid.rowCount(), 1)

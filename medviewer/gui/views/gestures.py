@@ -33,6 +33,7 @@ class ViewMouse:
     def __init__(self, widget: SliceView) -> None:
         self._w = widget
         self._gesture: Gesture | None = None
+        self._layer: object = None  # what the gesture works on
         self._button = Qt.MouseButton.NoButton
         self._start = np.zeros(2)
         self._moved = False
@@ -70,6 +71,7 @@ class ViewMouse:
 
     def move(self, event) -> None:  # noqa: ANN001
         """Feed the gesture; without one show the probe, and with Shift move the crosshair."""
+        self._drop_if_image_changed()
         pointer = self._pointer(event)
         if pointer is None:
             return
@@ -89,6 +91,7 @@ class ViewMouse:
         """End the gesture; a right click without a move asks for the menu."""
         if event.button() != self._button:
             return
+        self._drop_if_image_changed()
         self._button = Qt.MouseButton.NoButton
         pointer = self._pointer(event, down=False)
         gesture, self._gesture = self._gesture, None
@@ -111,12 +114,17 @@ class ViewMouse:
         gesture.close()
         return True
 
+    def _drop_if_image_changed(self) -> None:
+        """A gesture ends with the image it began on, which may be closed or replaced at any time."""
+        if self._gesture is not None and self._layer is not self._w.view.layer:
+            self.cancel()
+
     def _begin(self, gesture: Gesture) -> None:
         try:
             next(gesture)
         except StopIteration:
             return
-        self._gesture = gesture
+        self._gesture, self._layer = gesture, self._w.view.layer
 
     def _pointer(self, event, *, down: bool = True) -> Pointer | None:  # noqa: ANN001
         xy = _xy(event)

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
 
+from medviewer.app.layers import ImageLayer
 from medviewer.core.annotations import Annotation
-from medviewer.core.volume import Volume
 from medviewer.gui.theme import MEASURE_COLOUR, PLANE_COLOURS, SELECTED_COLOUR, VIEW_TEXT, WARNING_COLOUR
 from medviewer.ops.measure import describe, shape_box_mm
 
 MARGIN = 7
+MAX_TEXTS = 200  # measurements whose results are kept
 SHADOW = QColor(0, 0, 0, 200)
 
 
@@ -169,9 +170,9 @@ class AnnotationPainter:
     """Draws measurements of one view; remembers where their texts and handles are for the mouse."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[Annotation, int], list[str]] = {}
+        self._texts: dict[tuple[Annotation, int, int], list[str]] = {}
 
-    def draw(self, painter: QPainter, annotation: Annotation, points: NDArray[np.float64], volume: Volume | None, *,
+    def draw(self, painter: QPainter, annotation: Annotation, points: NDArray[np.float64], layer: ImageLayer | None, *,
              selected: bool, box_corners: NDArray[np.float64] | None, height: int) -> None:
         """Draw one measurement.
 
@@ -179,6 +180,8 @@ class AnnotationPainter:
         ----------
         points : (N, 2)
             Its points in logical pixels.
+        layer : ImageLayer, optional
+            What it was measured on.
         box_corners : (4, 2), optional
             Corners of a rectangle or ellipse in logical pixels, in order.
         """
@@ -193,17 +196,16 @@ class AnnotationPainter:
             painter.drawEllipse(QPointF(*p), 3.2, 3.2)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         anchor = points[np.argmax(points[:, 0])] if box_corners is None else box_corners[np.argmax(box_corners[:, 0])]
-        self._text(painter, [annotation.name, *self.lines(annotation, volume)] if annotation.name else
-                   self.lines(annotation, volume), anchor, colour, height)
+        lines = self.lines(annotation, layer)
+        self._text(painter, [annotation.name, *lines] if annotation.name else lines, anchor, colour, height)
 
-    def lines(self, annotation: Annotation, volume: Volume | None) -> list[str]:
-        """Return the result texts, computed once per state of the measurement."""
-        key = (annotation, id(volume))
+    def lines(self, annotation: Annotation, layer: ImageLayer | None) -> list[str]:
+        """Return the result texts, computed once per state of the measurement and of the voxels that have arrived."""
+        key = (annotation, layer.number, int(layer.loading.ready.sum())) if layer is not None else (annotation, 0, 0)
         if key not in self._texts:
-            if len(self._texts) > 200:
+            if len(self._texts) > MAX_TEXTS:
                 self._texts.clear()
-            self._texts[key] = describe(annotation, volume) if len(annotation.points_lps) > 1 or \
-                annotation.kind == "probe" else []
+            self._texts[key] = describe(annotation, layer.volume if layer is not None else None)
         return self._texts[key]
 
     @staticmethod

@@ -67,6 +67,7 @@ class SliceView(QWidget):
 
     def detach(self) -> None:
         """Stop listening to the session; the widget is about to be deleted."""
+        self.cancel_gesture()
         for signal, slot in self._links:
             signal.disconnect(slot)
 
@@ -313,7 +314,7 @@ class SliceView(QWidget):
             if a.kind in ("rectangle", "ellipse"):
                 own = annotation_plane(a)
                 box = self.to_xy(plane, own.to_lps(marks.box_points(a)))
-            self._painter.draw(painter, a, points, layer.volume if layer.series.id == a.series_id else None,
+            self._painter.draw(painter, a, points, layer if layer.series.id == a.series_id else None,
                                selected=a.id == self.session.annotations.selected, box_corners=box,
                                height=self.height())
 

@@ -120,6 +120,8 @@ class ViewGrid(QWidget):
         return next((w for w in self.slice_views if w.view is self.session.current_view), None)
 
     def close_views(self) -> None:
-        """End the 3D process."""
+        """Leave all gestures and end the 3D process."""
+        for widget in self.slice_views:
+            widget.cancel_gesture()
         if self.volume_panel is not None:
             self.volume_panel.close_worker()

@@ -156,7 +156,7 @@ def _label_problem(case: Summary, others: Sequence[Summary]) -> Problem | None:
     usual = {v for v, c in counts.items() if c >= USUAL * len(others)}
     lacking = sorted(usual - set(case.labels))
     strange = sorted(v for v in case.labels if v not in counts)
-    if strange and lacking:
+    if strange and lacking and not _other_structures(case, others, strange):
         return Problem("labels-renumbered", f"label {_values(strange)} is in no other case, and label "
                        f"{_values(lacking)} of the others is missing", "give the labels the numbers of the other cases",
                        None, 0.9)
@@ -175,6 +175,13 @@ def _label_problem(case: Summary, others: Sequence[Summary]) -> Problem | None:
             return Problem("labels-merged", f"label {value} of the other cases is missing, and label {close} reaches "
                            "over its place", "the two were probably merged", None, 0.7)
     return _exchanged(case, others)
+
+
+def _other_structures(case: Summary, others: Sequence[Summary], strange: Sequence[int]) -> bool:
+    """Whether the labels that are in no other case have names of their own: other structures, not other numbers."""
+    known = {name.casefold() for o in others for name in o.names.values()}
+    named = [case.names[v] for v in strange if case.names.get(v, "").casefold() not in ("", f"label {v}")]
+    return any(name.casefold() not in known for name in named)
 
 
 def _takes_place(case: Summary, others: Sequence[Summary], value: int) -> int | None:
