@@ -81,7 +81,7 @@ def check_pair(pair: CheckPair, *, picture: bool = False, job: Job | None = None
     problems += alignment_problems(alignment)
     names = place_of(pair.images[0]), place_of(pair.mask)
     digest = summary(names[1], _digest(volume), labels, facts, volume.geometry,
-                     alignment.evidence if alignment.judged else None)
+                     alignment.evidence if alignment.judged else None, alignment.edge)
     case = CheckedCase(*names, 0.0, (), (), digest).with_problems(problems)
     if not picture:
         return case

@@ -24,6 +24,7 @@ from medviewer.export.cases import Failure
 from medviewer.export.check_pairs import CheckPair, error_words, pair_masks
 from medviewer.export.recipe import Recipe
 from medviewer.export.sunnybrook import Tree, find_tree
+from medviewer.ops.checks.problem import Problem
 
 Masks = Path | str | Sequence[Path | str] | None
 FAILURES = (MedviewerError, OSError, MemoryError)
@@ -49,7 +50,7 @@ class CheckReport:
                 "skipped": [{"path": f.item, "reason": f.reason} for f in self.skipped]}
 
 
-def _plain(problem: Any) -> dict[str, Any]:
+def _plain(problem: Problem) -> dict[str, Any]:
     return {"code": problem.code, "problem": problem.problem, "fix": problem.fix, "slice": problem.slice,
             "fix_code": problem.fix_code or None}
 
@@ -177,6 +178,13 @@ def _compared(cases: Sequence[CheckedCase]) -> list[CheckedCase]:
     from medviewer.ops.checks.cohort import compare
 
     known = [(n, c.summary) for n, c in enumerate(cases) if c.summary is not None]
-    found: Mapping[int, Any] = {n: problems for (n, _), problems in
+    found: Mapping[int, Sequence[Problem]] = {n: problems for (n, _), problems in
                                 zip(known, compare([s for _, s in known]), strict=True)}
-    return [case.with_problems(found.get(n, ())) for n, case in enumerate(cases)]
+    return [case.with_problems([p for p in found.get(n, ()) if not _explained(p, case)])
+            for n, case in enumerate(cases)]
+
+
+def _explained(problem: Problem, case: CheckedCase) -> bool:
+    """Whether a problem follows from another one: a mirrored mask has left and right exchanged and fits badly."""
+    moved = any(p.fix_code == "apply-transform" for p in case.problems)
+    return moved and problem.code in ("labels-exchanged", "fits-badly")

@@ -9,7 +9,9 @@ boundary no place supports (low contrast, a margin added on purpose) is left alo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import permutations, product
 
@@ -31,6 +33,7 @@ LEAD = 6.0  # standard errors a mirrored or turned place must lead by
 SHIFT_LEAD = 4.5  # standard errors a moved place must lead by
 SHIFT_GAIN = 0.12  # share of the edge score above chance that a move must add
 HALF_LEAD, HALF_LEAST, HALF_SEGMENTS = 5.0, 0.33, 4
+BLOCKY, BLOCK_SHARE = 1.4, 0.75  # a mask steps every so many voxels; moves below this share of a step
 SCALE_LEAD = 6.0
 SCALES = (0.85, 0.9, 0.95, 1.05, 1.1, 1.15)
 AXIS_NAMES = (("lr", "left and right"), ("ap", "front and back"), ("hf", "head and feet"))
@@ -106,11 +109,16 @@ class _Judge:
         self.modality = modality
         self.segments = len(np.unique(patches.segment))
         rng = np.random.default_rng(seed)
-        decoys = np.array([edges.evidence(patches, move) for move in job.part(0.0, 0.5).each(
-            list(_decoys(patches, grid.shape, rng)), "Looking at edges")])
+        decoys = self._measure(list(_decoys(patches, grid.shape, rng)), job.part(0.0, 0.5))
         self.chance = decoys.mean(axis=0)
         self.spread = np.maximum(decoys.std(axis=0), LEAST_SD)
         self.top = float(((decoys - self.chance) / self.spread).sum(axis=1).max())
+
+    def _measure(self, moves: Sequence[Move], job: Job) -> Floats:
+        """Return the evidence measures of many places, (N, 3); sampling works without the interpreter lock."""
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            found = pool.map(lambda move: self.edges.evidence(self.patches, move), moves)
+            return np.array([next(found) for _ in job.each(moves, "Looking at edges")])
 
     def run(self) -> Alignment:
         """Look for a better place: mirrored or turned first, then moved, then scaled."""
@@ -129,9 +137,10 @@ class _Judge:
 
     def _turned(self, here: float, score: Floats) -> tuple[Candidate, float, float] | None:
         candidates = list(turned(self.grid))
-        strengths = [self.evidence(c.move) for c in self.job.part(0.5, 0.8).each(candidates, "Looking at edges")]
+        measures = self._measure([c.move for c in candidates], self.job.part(0.5, 0.8))
+        strengths = ((measures - self.chance) / self.spread).sum(axis=1)
         best = int(np.argmax(strengths))
-        strength = strengths[best]
+        strength = float(strengths[best])
         if strength < max(SURE, self.top + 2.0) or strength < here + SURE / 2:
             return None
         other = self.edges.score(self.patches, candidates[best].move)
@@ -152,7 +161,7 @@ class _Judge:
                 other = self.edges.score(self.patches, Move(np.eye(3), trial))
                 if other.mean() > best.mean():
                     offset, best = trial, other
-        if not offset.any() or float(best.mean()) <= max(0.0, base):
+        if not offset.any() or float(best.mean()) <= max(0.0, base) or self._within_block(offset):
             return None
         gain = float(best.mean() - score.mean()) / float(best.mean() - base)
         lead = _lead(best - score)
@@ -164,9 +173,13 @@ class _Judge:
             return None
         return _shift(offset, self.grid), strength, _sure(min(lead / SHIFT_LEAD, gain / SHIFT_GAIN))
 
+    def _within_block(self, offset: Floats) -> bool:
+        """Whether a move is small against the steps of a mask that was brought here from a coarser grid."""
+        return bool((np.abs(offset) < BLOCK_SHARE * self.patches.block)[self.patches.block > BLOCKY].any())
+
     def _half(self, score: Floats) -> tuple[Candidate, float, float] | None:
         """Look for a move by half a voxel: where the peak of the edge score lies between its neighbours."""
-        if self.segments < HALF_SEGMENTS or self.evidence(Move.none()) < 2 * SURE:
+        if self.segments < HALF_SEGMENTS or self.patches.block.max() > BLOCKY or self.evidence(Move.none()) < 2 * SURE:
             return None
         found = np.zeros(3)
         sureness = 0.0

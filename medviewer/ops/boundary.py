@@ -9,7 +9,7 @@ unit or the contrast of the image, and is positive where the boundary lies on an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ Floats = NDArray[np.float64]
 
 CELL_MM = 9.0  # size of the cells in which boundary points are put together
 CELL_VOXELS = 5.0  # and at least so many voxels
-PATCH_POINTS = 14
+PATCH_POINTS = 10
 PATCHES = 1200
+STEP_SHARE = 0.1  # of the usual number of faces: planes with fewer do not count as steps
 FEW = 60  # patches; fewer are made smaller
 MIN_STEP_MM = 1.0  # edges of real images are not sharper than this
 DEPTHS = np.array([-3.4, -2.6, -1.4, -0.6, 0.6, 1.4, 2.6, 3.4])  # along the normal, in steps
@@ -65,6 +66,8 @@ class Patches:
     patch : (N,) which patch each point belongs to, 0...P-1
     segment : (P,) number of the segment in the order given
     spacing_mm : (3,) of the grid
+    block : (3,) voxels between the places where the boundary steps along each axis: 1 for a mask drawn on this grid,
+        more for one that was brought here from a coarser grid
     """
 
     points: Floats
@@ -72,6 +75,7 @@ class Patches:
     patch: NDArray[np.intp]
     segment: NDArray[np.intp]
     spacing_mm: Floats
+    block: Floats = field(default_factory=lambda: np.ones(3))
 
     @property
     def count(self) -> int:
@@ -103,6 +107,7 @@ def patches_of(masks: LabelMap, wanted: Sequence[int] | None = None, *, limit: i
         empty = np.zeros((0, 3))
         return Patches(empty, empty, np.zeros(0, np.intp), np.zeros(0, np.intp), spacing)
     inside, outside, segment, layers = (np.concatenate(column) for column in zip(*parts, strict=True))
+    block = _block(inside, outside)
     for cell_mm in (CELL_MM, CELL_MM / 2):  # small structures need small patches to have some
         chosen, patch, owner = _group(inside, outside, segment, spacing, limit, rng, cell_mm)
         if len(owner) >= FEW:
@@ -113,7 +118,7 @@ def patches_of(masks: LabelMap, wanted: Sequence[int] | None = None, *, limit: i
         at = layers == layer
         if at.any():
             normals[at] = _normals(array, inside[at], outside[at], spacing)
-    return Patches((inside + outside) / 2.0, normals, patch, owner, spacing)
+    return Patches((inside + outside) / 2.0, normals, patch, owner, spacing, block)
 
 
 def _faces(array: NDArray[np.unsignedinteger], numbers: dict[int, int],
@@ -148,6 +153,19 @@ def _faces(array: NDArray[np.unsignedinteger], numbers: dict[int, int],
         return none, none, np.zeros(0, np.intp), np.zeros(0, np.intp)
     inside = np.concatenate(ins)
     return inside, np.concatenate(outs), np.concatenate(segs), np.full(len(inside), layer, np.intp)
+
+
+def _block(inside: NDArray[np.intp], outside: NDArray[np.intp]) -> Floats:
+    """Return how many voxels lie between the planes in which the boundary steps, along each axis."""
+    out = np.ones(3)
+    for axis in range(3):
+        step = outside[:, axis] - inside[:, axis]
+        at = np.minimum(inside[:, axis], outside[:, axis])[step != 0]
+        if len(at) > 1 and np.ptp(at) > 0:
+            counts = np.bincount(at - at.min())
+            used = int(np.count_nonzero(counts > STEP_SHARE * np.median(counts[counts > 0])))
+            out[axis] = len(counts) / (used or 1)
+    return out
 
 
 def bounds(array: NDArray[np.generic]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -145,7 +145,7 @@ def _count(grid: Geometry) -> str:
 
 
 def _size(grid: Geometry) -> str:
-    return " x ".join(f"{s:.4g}" for s in grid.spacing_mm[::-1])
+    return " x ".join(f"{s:.5g}" for s in grid.spacing_mm[::-1])
 
 
 def _mm(value: float) -> str:

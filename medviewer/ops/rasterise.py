@@ -126,7 +126,7 @@ def rasterise(contours: ContourSet | ContourSegment, geometry: Geometry, *, rule
         for slices, box, masks in _boxes(fills):
             for k, mask in zip(slices, masks, strict=True):
                 part = layers[layer][k][box]
-                part |= mask * kind(values[n])  # nothing else lies there
+                part |= mask.view(np.uint8) * kind(values[n])  # nothing else lies there
         reports += [*placed.reports, *_lost(source, placed, fills)]
         made.append(Segment(values[n], source.name, source.colour, layer))
     return LabelMap(tuple(layers) or (np.zeros(geometry.shape, kind),), geometry, tuple(made),

@@ -55,9 +55,16 @@ def areas(polygons: list[Floats]) -> Floats:
     counts = np.array([len(p) for p in polygons])
     starts = np.cumsum(counts) - counts
     points = np.concatenate(polygons) - np.repeat(np.array([p[0] for p in polygons]), counts, axis=0)
-    ends = np.empty_like(points)
-    ends[:-1], ends[starts + counts - 1] = points[1:], points[starts]
+    ends = _following(points, counts)
     return np.asarray(np.abs(np.add.reduceat(points[:, 1] * ends[:, 0] - ends[:, 1] * points[:, 0], starts)) / 2)
+
+
+def _following(points: Floats, counts: NDArray[np.intp]) -> Floats:
+    """Return the point after each one, the first after the last, of closed polygons with so many points each."""
+    following = np.empty_like(points)
+    stops = np.cumsum(counts)
+    following[:-1], following[stops - 1] = points[1:], points[stops - counts]
+    return following
 
 
 def outlines(polygons: list[Floats], planes: NDArray[np.intp], count: int, grid: tuple[int, int]) -> Outlines | None:
@@ -68,12 +75,13 @@ def outlines(polygons: list[Floats], planes: NDArray[np.intp], count: int, grid:
     Outlines, or None
         None if nothing of the polygons lies inside the grid.
     """
-    kept = [(snap(p), plane) for p, plane in zip(polygons, planes, strict=True) if len(p) >= 3]
+    kept = [n for n, p in enumerate(polygons) if len(p) >= 3]
     if not kept:
         return None
-    start = np.concatenate([p for p, _ in kept])
-    stop = np.concatenate([np.roll(p, -1, axis=0) for p, _ in kept])
-    plane = np.repeat([n for _, n in kept], [len(p) for p, _ in kept])
+    counts = np.array([len(polygons[n]) for n in kept])
+    start = snap(np.concatenate([polygons[n] for n in kept]))
+    stop = _following(start, counts)
+    plane = np.repeat(np.asarray(planes)[kept], counts)
     low = np.floor(start.min(axis=0) + 0.5)
     high = np.floor(start.max(axis=0) + 0.5) + 1
     if (low >= grid).any() or (high <= 0).any():

@@ -86,6 +86,20 @@ def test_overlapping_structures(tmp_path: Path, capsys) -> None:
         assert {name: row["dice"] for name, row in rows.items()} == dict.fromkeys(truth(), 1.0)
 
 
+def test_one_structure_against_a_mask_without_names(tmp_path: Path, capsys) -> None:
+    _, plan = write_study(tmp_path)
+    values = truth()["GTV 1"].transpose(2, 1, 0).astype(np.uint8)
+    affine = np.diag([-1.0, -1.5, 2.5, 1.0])
+    affine[:3, 3] = (11.0, -7.5, -40.0)
+    nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "m.nii.gz")
+    assert command("compare", plan, tmp_path / "m.nii.gz", "--roi", "GTV 1", "--json") == 0
+    found = answer(capsys)
+    assert list(found["labels"]) == ["7"]
+    assert found["labels"]["7"]["dice"] == 1.0
+    assert command("compare", plan, tmp_path / "m.nii.gz", "--roi", "Spleen") == 2
+    assert "GTV 1, Label 1, Liver, Nothing" in capsys.readouterr().err
+
+
 def test_the_image_of_contours_is_found_or_named(tmp_path: Path, capsys) -> None:
     ct, plan = write_study(tmp_path / "study")
     elsewhere = tmp_path / "away" / "only" / "plan.dcm"

@@ -330,3 +330,24 @@ def test_sunnybrook_inner_masks_lie_inside_outer_ones(shared, patient):
         inner = folder / "i-contours" / outer.name.replace("ocontour", "icontour")
         a, b = (rasterise_polygon(read_contour_text(f)[:, ::-1], (256, 256)) for f in (inner, outer))
         assert (a & b).sum() / a.sum() > 0.98
+
+
+@pytest.mark.parametrize("points", [
+    [[0.75, 3.5], [0.25, 5.5], [-0.0, 3.0], [0.5, -2.0], [-0.25, 5.25]], [[5.75, -2.25], [6.75, 3.0], [4.75, 2.25]],
+    [[0.1, 7.7], [4.6, 3.2], [0.3, -2.1], [-2.8, 4.5], [-0.5, 9.7], [-1.6, 2.9]],
+])
+def test_contours_cut_by_the_border(points):
+    """Edges cut at the border may end a hair outside it."""
+    points = np.array(points)
+    whole = coverage(points + 4, (24, 25))[4:20, 4:21]
+    np.testing.assert_allclose(coverage(points, (16, 17)), whole, atol=1e-6)
+    assert rasterise_polygon(points, (16, 17)).any()
+
+
+def test_voxels_under_a_level_edge_are_covered_in_part():
+    """A bar 0.7 voxels high: no edge runs through most of its voxels, yet they are not covered wholly."""
+    bar = np.array([[2.9, 2.5], [2.9, 9.5], [3.6, 9.5], [3.6, 2.5]])
+    found = coverage(bar, (8, 12))
+    np.testing.assert_allclose(found[3, 3:10], 0.6, atol=1e-6)
+    np.testing.assert_allclose(found[4, 3:10], 0.1, atol=1e-6)
+    assert found.sum() == pytest.approx(4.9, abs=1e-4)

@@ -9,15 +9,16 @@ import typer
 
 from medviewer.cli.output import DONE, PROBLEMS, command_job, quiet_stdout, report_text, say, write_json
 from medviewer.cli.program import Command
-from medviewer.core.errors import ReadError
+from medviewer.core.errors import ParamError, ReadError
 
 if TYPE_CHECKING:
     from medviewer.core.job import Job
+    from medviewer.core.labels import LabelMap
     from medviewer.core.study import Report
     from medviewer.export.masks import Mask
     from medviewer.ops.metrics import Agreement, Comparison
 
-PROBLEM_CODES = ("label-without-partner", "other-frame-of-reference")
+PROBLEM_CODES = ("label-without-partner", "other-frame-of-reference", "labels-outside-grid")
 WORST = 3  # slices told on the terminal
 
 
@@ -28,6 +29,7 @@ def run(
                                                                   "them.")] = None,
     match: Annotated[str, typer.Option(help="Which labels belong together: auto, name or value.")] = "auto",
     rule: Annotated[str, typer.Option(help="Contours to masks: exact, pixel-centre or pillow.")] = "exact",
+    roi: Annotated[list[str] | None, typer.Option(help="Structure to compare (all if not given).")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> int:
     """Tell Dice, IoU, surface distances (mm) and volumes of two masks, per label and per slice.
@@ -38,7 +40,8 @@ def run(
 
     with quiet_stdout(json), command_job(show=not json) as job:
         a, b = _read_both(mask_a, mask_b, on, rule, job.part(0.0, 0.5))
-        result = compare(a.labels, b.labels, match=match, job=job.part(0.5, 1.0))  # type: ignore[arg-type]
+        labels = _named([a.labels, b.labels], roi) if roi else (a.labels, b.labels)
+        result = compare(*labels, match=match, job=job.part(0.5, 1.0))  # type: ignore[arg-type]
     notes = [*a.reports, *b.reports, *_frames(a, b), *result.notes]
     for report in notes:
         say(report_text(report))
@@ -65,6 +68,18 @@ def _read_both(mask_a: Path, mask_b: Path, on: Path | None, rule: Any, job: Job)
         if beside is None:
             raise
         return a, read_mask(mask_b, on=beside, rule=rule, job=first[1])
+
+
+def _named(masks: list[LabelMap], names: list[str]) -> list[LabelMap]:
+    """Keep the structures of these names, in a mask that has any of them."""
+    from dataclasses import replace
+
+    known = {s.name for m in masks for s in m.segments}
+    if missing := sorted(set(names) - known):
+        raise ParamError(f"neither mask has a structure called {', '.join(missing)}",
+                         hint=f"They have: {', '.join(sorted(known))}.")
+    kept = [tuple(s for s in m.segments if s.name in names) for m in masks]
+    return [replace(m, segments=segments or m.segments) for m, segments in zip(masks, kept, strict=True)]
 
 
 def _frames(a: Mask, b: Mask) -> list[Report]:

@@ -43,6 +43,8 @@ class ViewMouse:
 
     def press(self, event) -> None:  # noqa: ANN001
         """Begin what the button and the place ask for."""
+        if event.buttons() == event.button():
+            self.cancel()  # nothing else is held: the release before went elsewhere
         if self._gesture is not None or self._button != Qt.MouseButton.NoButton:
             return
         self._button, self._start, self._moved = event.button(), _xy(event), False
@@ -71,7 +73,7 @@ class ViewMouse:
 
     def move(self, event) -> None:  # noqa: ANN001
         """Feed the gesture; without one show the probe, and with Shift move the crosshair."""
-        self._drop_if_image_changed()
+        self._drop_if_stale(event)
         pointer = self._pointer(event)
         if pointer is None:
             return
@@ -91,7 +93,7 @@ class ViewMouse:
         """End the gesture; a right click without a move asks for the menu."""
         if event.button() != self._button:
             return
-        self._drop_if_image_changed()
+        self._drop_if_stale()
         self._button = Qt.MouseButton.NoButton
         pointer = self._pointer(event, down=False)
         gesture, self._gesture = self._gesture, None
@@ -114,9 +116,10 @@ class ViewMouse:
         gesture.close()
         return True
 
-    def _drop_if_image_changed(self) -> None:
-        """A gesture ends with the image it began on, which may be closed or replaced at any time."""
-        if self._gesture is not None and self._layer is not self._w.view.layer:
+    def _drop_if_stale(self, event=None) -> None:  # noqa: ANN001
+        """A gesture ends with the image it began on, and with its button, whose release may have gone elsewhere."""
+        released = event is not None and not event.buttons() & self._button
+        if self._gesture is not None and (released or self._layer is not self._w.view.layer):
             self.cancel()
 
     def _begin(self, gesture: Gesture) -> None:

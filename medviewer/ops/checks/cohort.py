@@ -25,6 +25,8 @@ NEAR_VOXELS = 500
 GRID = 24  # cells a side of the coarse shape
 FITS, FITS_NOT = 20.0, 6.0  # evidence of the alignment
 EXCHANGED_MM = 5.0
+EDGE_SHARE, EDGE_FAR, EDGE_SPREAD = 0.6, 4.0, 0.03  # of the usual edge score; in robust standard deviations
+EDGE_SEGMENTS, EDGE_USUAL = 3, 0.2  # only where several structures lie on clear edges in the other cases
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +38,7 @@ class Summary:
     cells : occupancy of the box on a coarse grid, 0...1
     labels : volume in ml by (layer, value)
     centres : LPS mm by (layer, value)
-    evidence : of the alignment; None where it was not judged
+    evidence, edge : of the alignment; None where it was not judged
     """
 
     name: str
@@ -48,10 +50,11 @@ class Summary:
     centres: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
     evidence: float | None = None
+    edge: float = 0.0
 
 
 def summary(name: str, image: str, labels: LabelMap, facts: Sequence[SegmentFacts], grid: Geometry,
-            evidence: float | None) -> Summary:
+            evidence: float | None, edge: float = 0.0) -> Summary:
     """Summarise a mask for the comparison with others; `image` is a digest of the image."""
     from hashlib import sha256
 
@@ -70,7 +73,8 @@ def summary(name: str, image: str, labels: LabelMap, facts: Sequence[SegmentFact
         union |= part != 0
     return Summary(name, image, digest.hexdigest(), _cells(union), int(sum(f.voxels for f in used)),
                    {f.segment.value: f.voxels * voxel_ml for f in used},
-                   {f.segment.value: _centre(f, grid) for f in used}, {f.segment.value: f.name for f in used}, evidence)
+                   {f.segment.value: _centre(f, grid) for f in used}, {f.segment.value: f.name for f in used}, evidence,
+                   edge)
 
 
 def _cells(union: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -226,12 +230,25 @@ def _misfits(cases: Sequence[Summary]) -> list[tuple[int, Problem]]:
     found = []
     for group in kinds.values():
         for n in group:
-            rest = [cases[m].evidence or 0.0 for m in group if m != n]
-            mine = cases[n].evidence
-            if len(rest) >= LEAST_CASES - 1 and mine is not None and mine < FITS_NOT and min(rest) > FITS:
-                found.append((n, Problem("fits-badly", "the boundary does not follow the image, as it does in all "
-                                         "other cases", "the mask may belong to another patient", None, 0.85)))
+            rest = [cases[m] for m in group if cases[m].image != cases[n].image]
+            if len(rest) >= LEAST_CASES - 1 and (problem := _misfit(cases[n], rest)):
+                found.append((n, problem))
     return found
+
+
+def _misfit(case: Summary, rest: Sequence[Summary]) -> Problem | None:
+    fix = "look whether the mask belongs to another patient or another scan", None
+    if (case.evidence or 0.0) < FITS_NOT and min(r.evidence or 0.0 for r in rest) > FITS:
+        return Problem("fits-badly", "the boundary does not follow the image, as it does in all other cases", *fix,
+                       0.85)
+    edges = np.array([r.edge for r in rest])
+    usual = float(np.median(edges))
+    spread = max(1.4826 * float(np.median(np.abs(edges - usual))), EDGE_SPREAD)
+    if len(case.labels) < EDGE_SEGMENTS or usual < EDGE_USUAL:
+        return None
+    if case.edge < min(EDGE_SHARE * usual, usual - EDGE_FAR * spread):
+        return Problem("fits-badly", "the boundaries follow the image far less than in the other cases", *fix, 0.6)
+    return None
 
 
 def _values(values: list[int]) -> str:
