@@ -66,14 +66,13 @@ class ImageLayer(Layer):
 
     time_changed = Signal()
 
-    def __init__(self, series: Series, loading: Loading, name: str = "") -> None:
+    def __init__(self, series: Series, loading: Loading, name: str = "", *, window: Window | None = None) -> None:
         super().__init__(series, name)
         self.loading = loading
         self.time_point = 0
         self.lut = "grey"
         self.inverted = loading.volume.inverted
-        ready = np.flatnonzero(loading.ready[0])
-        self.window: Window = default_window(loading.volume, 0, ready if ready.size else None)
+        self.window: Window = window or first_window(loading)
         self.voi_lut: VoiLut | None = loading.volume.voi_lut
         if self.volume.modality == "PT":
             self.inverted = not self.inverted  # hot is dark, as on film
@@ -92,8 +91,7 @@ class ImageLayer(Layer):
 
     def reset_window(self) -> None:
         """Return to the file's own window, or the automatic one."""
-        ready = np.flatnonzero(self.loading.ready[self.time_point])
-        self.window = default_window(self.volume, self.time_point, ready if ready.size else None)
+        self.window = first_window(self.loading, self.time_point)
         self.voi_lut = self.volume.voi_lut
         self.touch()
 
@@ -116,6 +114,12 @@ class ImageLayer(Layer):
             self.time_point = t
             self.touch()
             self.time_changed.emit()
+
+
+def first_window(loading: Loading, t: int = 0) -> Window:
+    """Choose the window to begin with, from the slices that have arrived."""
+    ready = np.flatnonzero(loading.ready[t])
+    return default_window(loading.volume, t, ready if ready.size else None)
 
 
 class LabelLayer(Layer):

@@ -8,13 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medviewer.app.layers import ContourLayer, ImageLayer, LabelLayer
+from medviewer.app.layers import ContourLayer, ImageLayer, LabelLayer, first_window
 from medviewer.app.views import LAYOUTS
 from medviewer.core.contours import ContourSet
 from medviewer.core.errors import MedviewerError, ReadError
 from medviewer.core.job import Job
 from medviewer.core.labels import LabelMap
 from medviewer.core.study import ScanResult, Series
+from medviewer.core.volume import Window
 
 if TYPE_CHECKING:
     from medviewer.app.session import Session
@@ -140,13 +141,14 @@ class Opener:
     def _open_image(self, series: Series, *, add: bool) -> None:
         session = self._session
 
-        def work(job: Job) -> Loading:
+        def work(job: Job) -> Window:
             from medviewer.io import access
 
             loading = access.open_series(series, job=job)
             first = _first_slice(loading)
             loading.load_slice(first, 0)
-            session.jobs.post(lambda: self._first_picture(series, loading, add=add))
+            layer = ImageLayer(series, loading)  # here, for its window is sought among the values
+            session.jobs.post(lambda: job.cancelled or self._first_picture(layer, add=add))
             last = 0.0
 
             def arrived(_t: int, _k: int) -> None:
@@ -157,22 +159,21 @@ class Opener:
                     session.jobs.post(lambda: self._arrived(series))
 
             loading.load(job, first=first, on_slice=arrived)
-            return loading
+            return first_window(loading)
 
         session.jobs.start(("load", series.id), work, title=f"Loading {series.title}",
-                           done=lambda _: self._complete(series), failed=session.report,
+                           done=lambda window: self._complete(series, window), failed=session.report,
                            cancelled=lambda: session.message.emit(f"Loading of {series.title} was cancelled"))
 
-    def _first_picture(self, series: Series, loading: Loading, *, add: bool) -> None:
-        session = self._session
+    def _first_picture(self, layer: ImageLayer, *, add: bool) -> None:
+        session, series = self._session, layer.series
         if session.layer_of(series) is not None:
             return
         if not add:
             for key in [("load", x.series.id) for x in session.layers]:
                 session.jobs.cancel(key)
             session.clear_layers()
-        layer = ImageLayer(series, loading)
-        flat = loading.volume.geometry.shape[0] == 1
+        flat = layer.volume.geometry.shape[0] == 1
         if not add and session.layout.id == ("2x2" if flat else "single") and (flat or self._made_single):
             session.set_layout(LAYOUTS["single" if flat else "2x2"])  # a lone slice has no other planes
             self._made_single = flat
@@ -191,11 +192,11 @@ class Opener:
             layer.revision += 1
             self._session.loaded_slices.emit(layer)
 
-    def _complete(self, series: Series) -> None:
+    def _complete(self, series: Series, window: Window) -> None:
         layer = self._session.layer_of(series)
         if isinstance(layer, ImageLayer):
             if layer.window.name == "Auto":  # chosen from the first slice only: now from all
-                layer.reset_window()
+                layer.window = window
             layer.touch()
             self._session.loaded_slices.emit(layer)
             if layer.loading.warnings:
