@@ -60,7 +60,7 @@ class DatasetCheck:
             self._session.message.emit(f"{Path(case.mask).name} is no longer where it was")
             return
         self._wanted = case
-        self._session.clear_layers()
+        self._session.close_all()
         self._session.open_paths(paths, remember=False)
 
     def _on_layers(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from psygnal import Signal
@@ -133,6 +134,10 @@ class Jobs:
             answer = cancelled
         except MedviewerError as error:
             answer = partial(failed, error) if failed is not None else None
+        except OSError as error:  # a disk that is full, gone or unreadable
+            broken = MedviewerError(f"{entry.title or 'The work'} failed: {error.strerror or error}.",
+                                    path=Path(error.filename) if isinstance(error.filename, str) else None)
+            answer = partial(failed, broken) if failed is not None else None
         except MemoryError:
             short = MedviewerError(f"{entry.title or 'The work'} needs more memory than is free.",
                                    hint="Close other series or programs and try again.")

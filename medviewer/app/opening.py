@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +67,7 @@ class Opener:
         self._session = session
         self._numbers = count(1)
         self._made_single = False
+        self._wanted = ""  # series that is to replace what is shown
 
     def scan(self, paths: Sequence[Path]) -> None:
         """Look at the files and show the best of them."""
@@ -136,10 +138,20 @@ class Opener:
         for s in others[: max(needed - len(session.images()), 0)]:
             self._open_image(s, add=True)
 
+    def stop(self, *kinds: str, but: str = "") -> None:
+        """Cancel the jobs of some kinds ("scan", "load"), except that of one series."""
+        for key in [entry.key for entry in self._session.jobs.running]:
+            if isinstance(key, tuple) and key[0] in kinds and key[1] != but:
+                self._session.jobs.cancel(key)
+
     # --- images ---
 
     def _open_image(self, series: Series, *, add: bool) -> None:
         session = self._session
+        if not add:
+            if not any(x.series.id == self._wanted for x in session.layers):
+                session.jobs.cancel(("load", self._wanted))  # what was asked for last is shown, not what arrives last
+            self._wanted = series.id
 
         def work(job: Job) -> Window:
             from medviewer.io import access
@@ -148,7 +160,7 @@ class Opener:
             first = _first_slice(loading)
             loading.load_slice(first, 0)
             layer = ImageLayer(series, loading)  # here, for its window is sought among the values
-            session.jobs.post(lambda: job.cancelled or self._first_picture(layer, add=add))
+            session.jobs.post(partial(self._first_picture, layer, job, add=add))
             last = 0.0
 
             def arrived(_t: int, _k: int) -> None:
@@ -165,13 +177,12 @@ class Opener:
                            done=lambda window: self._complete(series, window), failed=session.report,
                            cancelled=lambda: session.message.emit(f"Loading of {series.title} was cancelled"))
 
-    def _first_picture(self, layer: ImageLayer, *, add: bool) -> None:
+    def _first_picture(self, layer: ImageLayer, job: Job, *, add: bool) -> None:
         session, series = self._session, layer.series
-        if session.layer_of(series) is not None:
+        if job.cancelled or session.layer_of(series) is not None:
             return
         if not add:
-            for key in [("load", x.series.id) for x in session.layers]:
-                session.jobs.cancel(key)
+            self.stop("load", but=series.id)  # masks of the image before, or an image that was asked for earlier
             session.clear_layers()
         flat = layer.volume.geometry.shape[0] == 1
         if not add and session.layout.id == ("2x2" if flat else "single") and (flat or self._made_single):

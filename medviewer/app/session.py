@@ -161,6 +161,8 @@ class Session:
             else:
                 self._assign_views()
                 self.active_changed.emit()
+        else:
+            self._assign_views()
         self.layers_changed.emit()
 
     def clear_layers(self) -> None:
@@ -174,6 +176,11 @@ class Session:
         self._assign_views()
         self.active_changed.emit()
         self.layers_changed.emit()
+
+    def close_all(self) -> None:
+        """Close everything that is shown or still on its way; the study list stays."""
+        self._opener.stop("scan", "load")
+        self.clear_layers()
 
     def activate(self, layer: ImageLayer) -> None:
         """Make an image the one that tools and presets act on and that single-image layouts show."""

@@ -32,6 +32,7 @@ from medviewer.core.errors import MedviewerError
 from medviewer.gui.hints import HintBar
 from medviewer.gui.icons import icon
 from medviewer.gui.jobs_widget import JobsWidget
+from medviewer.gui.keys import KeyOwner, leave_typing
 from medviewer.gui.theme import apply_theme
 from medviewer.gui.views.slice_view import SliceView
 from medviewer.gui.views.view_grid import ViewGrid
@@ -71,6 +72,8 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self._make_status()
         self._connect()
+        self._keys = KeyOwner(self)
+        self.grid.setFocus()  # the first key is a command, not a text for the filter
         if session.settings.values.window_geometry:
             self.restoreGeometry(QByteArray.fromHex(session.settings.values.window_geometry.encode()))
 
@@ -86,7 +89,7 @@ class MainWindow(QMainWindow):
             Command("open-session", "Open session …", "File", "", lambda _: self.open_session()),
             Command("restore", "Restore the last session", "File", "Ctrl+Shift+T", lambda _: self.restore_last()),
             Command("picture", "Save picture of the window …", "File", "Ctrl+P", lambda _: self.save_picture()),
-            Command("close-all", "Close all images", "File", "Ctrl+W", lambda s: s.clear_layers()),
+            Command("close-all", "Close all images", "File", "Ctrl+W", Session.close_all),
             Command("quit", "Quit", "File", "Ctrl+Q", lambda _: self.close()),
             Command("maximise", "Show this view alone", "Display", "M", self._maximise),
             Command("full-screen", "Full screen", "Display", "F11", lambda _: self._toggle_full_screen()),
@@ -228,8 +231,8 @@ class MainWindow(QMainWindow):
     def _make_menus(self) -> None:
         """Keep the menu bar short: everything is in it, for those who look there first."""
         bar = self.menuBar()
-        for group in ("File", "Slices", "Display", "Window", "Layout", "Tools", "Measure", "Masks", "Help"):
-            menu = bar.addMenu(group)
+        for name in ("&File", "&Slices", "&Display", "&Window", "La&yout", "&Tools", "&Measure", "Mas&ks", "&Help"):
+            group, menu = name.replace("&", ""), bar.addMenu(name)
             if group == "File":
                 self._recents = QMenu("Recent", menu)
                 self._recents.aboutToShow.connect(self._fill_recents)
@@ -373,7 +376,7 @@ class MainWindow(QMainWindow):
             self.statusBar().showMessage("There is no earlier session to restore", 5000)
             return
         content = session_file.load(path)
-        self.session.clear_layers()
+        self.session.close_all()
         self.session.annotations.clear()
         session_file.Restorer(self.session, content).start()
 
@@ -400,7 +403,7 @@ class MainWindow(QMainWindow):
 
     def leave(self) -> None:
         """Roll back the gesture in hand, else return to the first tool, else show all views."""
-        if any(w.cancel_gesture() for w in self.grid.slice_views):
+        if any(w.cancel_gesture() for w in self.grid.slice_views) or leave_typing(self, self.grid):
             return
         if self.session.tool != self.session.settings.values.left_button:
             self.session.set_tool(self.session.settings.values.left_button)
@@ -449,6 +452,15 @@ class MainWindow(QMainWindow):
         show_about(self)
 
     # --- Qt events ---
+
+    def keyPressEvent(self, event) -> None:  # noqa: ANN001
+        """Find the command of a sign that this keyboard writes with other keys: ? may be Shift+ß, 1 may be Shift+&."""
+        sign = event.text()
+        action = next((a for a in self._actions.values() if sign and a.shortcut().toString() == sign), None)
+        if action is not None and not sign.isalpha() and sign.isprintable():
+            action.trigger()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event) -> None:  # noqa: ANN001
         """Take files."""

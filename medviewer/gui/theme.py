@@ -72,6 +72,7 @@ def _style_sheet(t: Theme) -> str:
         padding: 3px; }}
     QToolButton {{ padding: 4px 7px; border: 1px solid transparent; border-radius: 4px; color: {t.text}; }}
     QToolButton:hover {{ background: {t.raised}; border-color: {t.border}; }}
+    QToolButton:focus {{ border-color: {t.accent}; }}
     QToolButton:checked {{ background: {t.accent}; color: {t.accent_text}; }}
     QToolButton:disabled {{ color: {t.dim}; }}
     QToolButton::menu-indicator {{ image: none; }}
@@ -79,6 +80,8 @@ def _style_sheet(t: Theme) -> str:
     QStatusBar::item {{ border: none; }}
     QTreeView, QListView, QTableView, QPlainTextEdit, QLineEdit {{
         background: {t.base}; border: 1px solid {t.border}; border-radius: 3px; }}
+    QTreeView:focus, QListView:focus, QTableView:focus, QPlainTextEdit:focus, QLineEdit:focus {{
+        border-color: {t.accent}; }}
     QTreeView::item, QListView::item {{ padding: 2px; }}
     QHeaderView::section {{ background: {t.raised}; color: {t.text}; border: none; padding: 3px 6px; }}
     QTabWidget::pane {{ border: none; border-top: 1px solid {t.border}; }}
@@ -92,6 +95,8 @@ def _style_sheet(t: Theme) -> str:
     QProgressBar::chunk {{ background: {t.accent}; }}
     QPushButton {{ padding: 4px 12px; border: 1px solid {t.border}; border-radius: 4px; background: {t.raised}; }}
     QPushButton:hover {{ border-color: {t.accent}; }}
+    QPushButton:focus {{ border-color: {t.accent}; }}
+    QPushButton#primary:focus, QPushButton[primary="true"]:focus {{ border-color: {t.text}; }}
     QPushButton:disabled {{ color: {t.dim}; }}
     QPushButton#primary, QPushButton[primary="true"] {{ background: {t.accent}; color: {t.accent_text};
         border-color: {t.accent}; font-weight: 600; }}

@@ -24,7 +24,7 @@ from medviewer.core.labels import LabelMap
 from medviewer.core.volume import Volume
 from medviewer.ops.boundary import Edges, Floats, Move, Patches, patches_of
 
-DECOYS = 48
+DECOYS = 40
 LEAST_SD = 0.01  # of any measure among decoys
 LEAST_PATCHES = 12
 SURE = 12.0  # evidence a better place must have; the best of thousands of decoys of real scans had 9.3
@@ -33,7 +33,7 @@ LEAD = 6.0  # standard errors a mirrored or turned place must lead by
 SHIFT_LEAD = 4.5  # standard errors a moved place must lead by
 SHIFT_GAIN = 0.12  # share of the edge score above chance that a move must add
 HALF_LEAD, HALF_LEAST, HALF_SEGMENTS = 5.0, 0.33, 4
-BLOCKY, BLOCK_SHARE = 1.4, 0.75  # a mask steps every so many voxels; moves below this share of a step
+BLOCKY, BLOCK_SHARE = 1.4, 0.5  # a mask steps every so many voxels; moves below this share of a step
 SCALE_LEAD = 6.0
 SCALES = (0.85, 0.9, 0.95, 1.05, 1.1, 1.15)
 AXIS_NAMES = (("lr", "left and right"), ("ap", "front and back"), ("hf", "head and feet"))
@@ -175,7 +175,8 @@ class _Judge:
 
     def _within_block(self, offset: Floats) -> bool:
         """Whether a move is small against the steps of a mask that was brought here from a coarser grid."""
-        return bool((np.abs(offset) < BLOCK_SHARE * self.patches.block)[self.patches.block > BLOCKY].any())
+        small = (np.abs(offset) < BLOCK_SHARE * self.patches.block) & (self.patches.block > BLOCKY)
+        return bool(small[offset != 0].all())
 
     def _half(self, score: Floats) -> tuple[Candidate, float, float] | None:
         """Look for a move by half a voxel: where the peak of the edge score lies between its neighbours."""

@@ -22,9 +22,9 @@ Floats = NDArray[np.float64]
 
 CELL_MM = 9.0  # size of the cells in which boundary points are put together
 CELL_VOXELS = 5.0  # and at least so many voxels
-PATCH_POINTS = 10
+PATCH_POINTS = 8
 PATCHES = 1200
-STEP_SHARE = 0.1  # of the usual number of faces: planes with fewer do not count as steps
+STEP_SHARE, STEP_REACH = 0.15, 9  # planes with fewer faces than this share of those around are no steps
 FEW = 60  # patches; fewer are made smaller
 MIN_STEP_MM = 1.0  # edges of real images are not sharper than this
 DEPTHS = np.array([-3.4, -2.6, -1.4, -0.6, 0.6, 1.4, 2.6, 3.4])  # along the normal, in steps
@@ -162,9 +162,11 @@ def _block(inside: NDArray[np.intp], outside: NDArray[np.intp]) -> Floats:
         step = outside[:, axis] - inside[:, axis]
         at = np.minimum(inside[:, axis], outside[:, axis])[step != 0]
         if len(at) > 1 and np.ptp(at) > 0:
-            counts = np.bincount(at - at.min())
-            used = int(np.count_nonzero(counts > STEP_SHARE * np.median(counts[counts > 0])))
-            out[axis] = len(counts) / (used or 1)
+            counts = np.bincount(at - at.min()).astype(float)
+            usual = np.convolve(counts, np.full(STEP_REACH, 1 / STEP_REACH), "same")[: len(counts)]
+            judged = usual >= max(0.02 * float(usual.max()), 1.0)
+            used = int(np.count_nonzero(judged & (counts > STEP_SHARE * usual)))
+            out[axis] = np.count_nonzero(judged) / (used or 1)
     return out
 
 

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 from medviewer import __version__
+from medviewer.gui.dialogs import open_one
 from medviewer.gui.panels._parts import dim_label
 
 PACKAGES = ("numpy", "scipy", "pydicom", "nibabel", "vtk")
@@ -66,6 +67,6 @@ def _licence() -> str:
 
 def show_about(parent: QWidget | None) -> AboutDialog:
     """Show version and notice; does not block."""
-    dialog = AboutDialog(parent)
+    dialog = open_one(parent, AboutDialog) or AboutDialog(parent)
     dialog.show()
     return dialog

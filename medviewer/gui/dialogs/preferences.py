@@ -8,6 +8,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from medviewer.app.settings import Settings
+from medviewer.gui.dialogs import open_one
 from medviewer.gui.forms import form_for
 from medviewer.gui.panels._parts import dim_label
 
@@ -58,6 +59,6 @@ class PreferencesDialog(QDialog):
 
 def show_preferences(parent: QWidget | None, session: Session) -> PreferencesDialog:
     """Show the preferences; does not block."""
-    dialog = PreferencesDialog(parent, session)
+    dialog = open_one(parent, PreferencesDialog) or PreferencesDialog(parent, session)
     dialog.show()
     return dialog

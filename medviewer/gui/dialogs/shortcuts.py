@@ -24,6 +24,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from medviewer.gui.dialogs import open_one
 from medviewer.gui.panels._parts import dim_label
 
 if TYPE_CHECKING:
@@ -255,6 +256,6 @@ def show_shortcuts(parent: QWidget | None, commands: Sequence[Keyed], session: S
     defaults : mapping, optional
         Key sequence of every command before any change, by id.
     """
-    dialog = ShortcutsDialog(parent, commands, session, defaults)
+    dialog = open_one(parent, ShortcutsDialog) or ShortcutsDialog(parent, commands, session, defaults)
     dialog.show()
     return dialog

@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from medviewer.gui.dialogs import open_one
 from medviewer.gui.panels._parts import ElidedLabel, Later, dim_label
 from medviewer.io.header_rows import HeaderRow, filter_rows, header_rows, hide_personal
 
@@ -44,7 +45,7 @@ class TagsDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(f"Tags of {series.title}")
         self.resize(780, 620)
-        self._session, self._series = session, series
+        self._session, self.series = session, series
         self._rows: list[HeaderRow] = []
         self.search = QLineEdit(objectName="tags-search", placeholderText="Search tag, name or value",
                                 clearButtonEnabled=True)
@@ -86,10 +87,10 @@ class TagsDialog(QDialog):
 
     def read(self) -> None:
         """Read the chosen file."""
-        if not self._series.files:
+        if not self.series.files:
             self.note.setText("This series has no files.")
             return
-        path: Path = self._series.files[self.number.value() - 1]
+        path: Path = self.series.files[self.number.value() - 1]
         self.file.set_full(path.name)
         self.note.setText("Reading…")
         self._session.jobs.start(("tags", id(self)), partial(header_rows, path), title=f"Reading {path.name}",
@@ -147,6 +148,10 @@ class TagsDialog(QDialog):
 
 def show_tags(parent: QWidget | None, session: Session, series: Series) -> TagsDialog:
     """Show the headers of a series; does not block."""
-    dialog = TagsDialog(parent, session, series)
+    dialog = open_one(parent, TagsDialog)
+    if dialog is not None and dialog.series.id != series.id:
+        dialog.close()
+        dialog = None
+    dialog = dialog or TagsDialog(parent, session, series)
     dialog.show()
     return dialog

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from medviewer.app.study_tree import report_text, series_facts, spacing_text
+from medviewer.gui.dialogs import open_one
 from medviewer.gui.panels._parts import theme_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class WarningsDialog(QDialog):
 
 def show_warnings(parent: QWidget | None, session: Session, series: Series) -> WarningsDialog:
     """Show what is odd about a series; does not block."""
+    old = open_one(parent, WarningsDialog)
+    if old is not None:
+        old.close()  # it may be of another series, or from before more was found
     dialog = WarningsDialog(parent, session, series)
     dialog.show()
     return dialog

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LABEL_WIDTH = 78  # column of names left of the controls
 ICON_PX = 18
-FLAT = ("QToolButton { padding: 2px; border: none; background: transparent; }"
+FLAT = ("QToolButton { padding: 1px; border: 1px solid transparent; background: transparent; }"
+        "QToolButton:focus { border-color: palette(highlight); }"
         "QToolButton:hover { background: palette(button); }"
         "QToolButton:checked { background: transparent; }")
 
@@ -189,7 +190,8 @@ class Section(QWidget):
         super().__init__(parent, objectName=object_name)
         self.heading = QToolButton(objectName=f"{object_name}-heading", text=title, checkable=True, checked=expanded)
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.heading.setStyleSheet("QToolButton { border: none; padding: 4px 2px; font-weight: 600; }"
+        self.heading.setStyleSheet("QToolButton { border: 1px solid transparent; padding: 3px 1px; font-weight: 600; }"
+                                   "QToolButton:focus { border-color: palette(highlight); }"
                                    "QToolButton:checked { background: transparent; color: palette(window-text); }"
                                    "QToolButton:hover { background: transparent; }")
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

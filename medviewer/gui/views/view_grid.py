@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QGridLayout, QWidget
 
 from medviewer.app.session import Session
@@ -22,6 +22,7 @@ class ViewGrid(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("view-grid")
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.session = session
         self.slice_views: list[SliceView] = []
         self.volume_panel: VolumePanel | None = None
