@@ -24,7 +24,7 @@ from medviewer.core.labels import LabelMap
 from medviewer.core.volume import Volume
 from medviewer.ops.boundary import Edges, Floats, Move, Patches, patches_of
 
-DECOYS = 40
+DECOYS = 48
 LEAST_SD = 0.01  # of any measure among decoys
 LEAST_PATCHES = 12
 SURE = 12.0  # evidence a better place must have; the best of thousands of decoys of real scans had 9.3

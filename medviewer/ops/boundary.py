@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 CELL_MM = 9.0  # size of the cells in which boundary points are put together
 CELL_VOXELS = 5.0  # and at least so many voxels
-PATCH_POINTS = 8
+PATCH_POINTS = 10
 PATCHES = 1200
 STEP_SHARE, STEP_REACH = 0.15, 9  # planes with fewer faces than this share of those around are no steps
 FEW = 60  # patches; fewer are made smaller

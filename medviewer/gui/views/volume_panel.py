@@ -46,6 +46,7 @@ class VolumePanel(QWidget):
         for signal in (session.active_changed, session.layers_changed, session.display_changed,
                        session.loaded_slices):
             signal.connect(self._on_change)
+        session.layers_changed.connect(self._forget_closed)
         session.focus_changed.connect(self._on_focus)
 
     def set_view(self, view: ViewState) -> None:
@@ -86,10 +87,6 @@ class VolumePanel(QWidget):
         active = self.session.active
         if active is None:
             self._show_note("")
-            self._volume_of = None
-            if self.widget is not None:
-                self.widget.set_volume(None)
-                self.widget.set_surfaces([])
             return
         if not _has_depth(active):
             self._volume_of = active
@@ -106,6 +103,17 @@ class VolumePanel(QWidget):
         self._show_note("")
         self._feed_surfaces(active)
         self._show_slices()
+
+    def _forget_closed(self) -> None:
+        """Volumes and surfaces are large: those of closed layers must not stay, even while nothing is shown here."""
+        here = {x.number for x in self.session.layers}
+        self._asked &= here
+        self._surfaces = {number: found for number, found in self._surfaces.items() if number in here}
+        if self._volume_of is not None and self._volume_of.number not in here:
+            self._volume_of = None
+            if self.widget is not None:
+                self.widget.set_volume(None)
+                self.widget.set_surfaces([])
 
     def _make_widget(self) -> None:
         if self.widget is not None:
@@ -143,8 +151,9 @@ class VolumePanel(QWidget):
         self.session.message.emit(f"3D surfaces: {error}")
 
     def _got_surfaces(self, number: int, surfaces: list[Surface]) -> None:
-        self._surfaces[number] = surfaces
-        self._show_surfaces()
+        if number in self._asked:  # else closed meanwhile
+            self._surfaces[number] = surfaces
+            self._show_surfaces()
 
     def _show_surfaces(self) -> None:
         if self.widget is None:
