@@ -19,6 +19,7 @@ from PyQt6.QtWidgets import QApplication
 
 from medviewer.app.layers import ImageLayer
 from medviewer.app.opening import OVERLAY_KINDS
+from medviewer.app.process import prepare_process
 from medviewer.app.screenshot_request import ScreenshotRequest
 from medviewer.app.session import Session
 from medviewer.app.settings import SettingsStore
@@ -44,6 +45,7 @@ def make_application(scale: float = 1.0, *, off_screen: bool = False) -> QApplic
     running = QApplication.instance()
     if isinstance(running, QApplication):
         return running
+    prepare_process()
     if off_screen:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
     if scale != 1.0:
